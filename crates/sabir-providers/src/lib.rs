@@ -1,0 +1,11 @@
+//! Pure translators: a request into an HTTP request, bytes back into an answer.
+//!
+//! Invariant: no socket, no clock, no environment, no random number. What a provider needs from
+//! the world (a key, the time for a signature) it is given.
+
+pub mod provider;
+
+pub use provider::{
+    Capabilities, Decoder, Encoded, HttpRequest, HttpResponse, Outbound, Provider, Script, Spec, Step, StepOutcome,
+    Target,
+};

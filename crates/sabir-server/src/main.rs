@@ -1,0 +1,2 @@
+//! The binary `sabir`.
+fn main() {}

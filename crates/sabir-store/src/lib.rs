@@ -1,0 +1,9 @@
+//! What outlives a call: the ledger of inferences, model calls and feedback.
+//!
+//! Invariant: a row whose acknowledgement was awaited is there after the process is killed.
+
+mod error;
+pub mod ledger;
+
+pub use error::StoreError;
+pub use ledger::{Ack, Entry, FeedbackKind, FeedbackRow, InferenceRow, ModelCallRow, Record, Status, TargetKind};
