@@ -3,3 +3,10 @@
 //!
 //! Invariant: no I/O, no clock, no decisions. A protocol's module holds all four directions
 //! (request and answer, read and written), so that what one side writes the other side reads.
+
+pub mod event_stream;
+pub mod ndjson;
+pub mod sse;
+
+/// The most bytes that one event, line or frame of a stream may have, unless told otherwise.
+pub const FRAME_LIMIT: usize = 10 * 1024 * 1024;
