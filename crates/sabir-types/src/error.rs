@@ -83,6 +83,34 @@ impl ErrorKind {
         }
     }
 
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [
+            Self::BadRequest,
+            Self::ContextLength,
+            Self::ContentFilter,
+            Self::Unsupported,
+            Self::Authentication,
+            Self::Permission,
+            Self::NotFound,
+            Self::Conflict,
+            Self::TooLarge,
+            Self::RateLimited,
+            Self::QuotaExceeded,
+            Self::Timeout,
+            Self::Cancelled,
+            Self::Upstream,
+            Self::BadUpstream,
+            Self::Connection,
+            Self::NotImplemented,
+            Self::Config,
+            Self::Unavailable,
+            Self::Internal,
+        ]
+        .into_iter()
+        .find(|k| k.as_str() == name)
+    }
+
     /// Whether trying the same target again may help.
     pub fn is_retryable(self) -> bool {
         matches!(

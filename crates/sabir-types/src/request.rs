@@ -72,6 +72,11 @@ impl Operation {
             Self::Embed => "embed",
         }
     }
+
+    /// The operation of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Chat, Self::Embed].into_iter().find(|o| o.as_str() == name)
+    }
 }
 
 /// One request, whatever door it came through. A new modality is a new variant.
