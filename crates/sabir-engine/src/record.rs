@@ -1,0 +1,365 @@
+//! The ledger row of a call, filled in as the call goes on.
+//!
+//! Invariant: every call that reached the pipeline leaves exactly one row, also when its future
+//! is dropped half-way: then what was received so far is recorded as cancelled.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::{Bytes, BytesMut};
+use sabir_store::{Ack, Entry, InferenceRow, Ledger, ModelCallRow, Record, Status};
+use sabir_types::{Error, ErrorKind, FinishReason, Protocol, Response, Usage, Value, new_id};
+
+use crate::{
+    call::{Call, RawCall},
+    plan::Endpoint,
+};
+
+/// How a model call or a whole call ended.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outcome {
+    pub(crate) usage: Usage,
+    pub(crate) cost: Option<f64>,
+    pub(crate) finish_reason: Option<FinishReason>,
+    pub(crate) error: Option<Error>,
+}
+
+/// A row in the making.
+pub(crate) struct Recorder(Option<Box<Open>>);
+
+struct Open {
+    ledger: Option<Arc<dyn Ledger>>,
+    started: Instant,
+    row: InferenceRow,
+    calls: Vec<ModelCallRow>,
+    current: Option<Current>,
+    /// The caller's body, kept until it is known whether the first model call holds the same.
+    body: Bytes,
+    upstream_us: u64,
+    settled: bool,
+}
+
+struct Current {
+    row: ModelCallRow,
+    started: Instant,
+    chunks: Vec<Bytes>,
+}
+
+impl Recorder {
+    /// Opens the row of a call; `None` as ledger keeps nothing (a dry run).
+    pub(crate) fn open(call: &Call, ledger: Option<Arc<dyn Ledger>>) -> Self {
+        let row = InferenceRow {
+            id: call.id,
+            episode_id: call.episode_id,
+            door: call.door,
+            operation: call.operation,
+            function_name: call.options.function_name.clone().unwrap_or_else(|| "tensorzero::default".into()),
+            variant_name: call.model.clone(),
+            model: call.asked.clone(),
+            input: None,
+            output: None,
+            tags: call.options.tags.clone(),
+            usage: Usage::default(),
+            cost: None,
+            stream: call.stream,
+            cached: false,
+            ttft_us: None,
+            total_us: 0,
+            caller: call.caller.as_deref().map(str::to_owned),
+            finish_reason: None,
+            status: Status::Ok,
+            error: None,
+        };
+        Self(Some(Box::new(Open {
+            ledger,
+            started: call.started,
+            row,
+            calls: Vec::new(),
+            current: None,
+            body: call.source.body().clone(),
+            upstream_us: 0,
+            settled: false,
+        })))
+    }
+
+    /// A model call begins.
+    pub(crate) fn begin(&mut self, endpoint: &Endpoint, protocol: Protocol) {
+        let Some(open) = &mut self.0 else { return };
+        let row = ModelCallRow {
+            id: new_id(),
+            inference_id: open.row.id,
+            model_name: endpoint.model.to_string(),
+            provider_name: endpoint.name.to_string(),
+            provider_type: endpoint.provider.spec().id,
+            protocol,
+            raw_request: Bytes::new(),
+            raw_response: Bytes::new(),
+            http_status: None,
+            request_id: None,
+            usage: Usage::default(),
+            cost: None,
+            cached: false,
+            ttft_us: None,
+            total_us: 0,
+            finish_reason: None,
+            status: Status::Ok,
+            error: None,
+        };
+        open.current = Some(Current { row, started: Instant::now(), chunks: Vec::new() });
+    }
+
+    /// What is sent. `passed`: the caller's own body but for the model's name.
+    pub(crate) fn sent(&mut self, body: Bytes, passed: bool) {
+        let Some(open) = &mut self.0 else { return };
+        if open.calls.is_empty() {
+            open.row.input = if passed { None } else { Some(open.body.clone()) };
+        }
+        if let Some(current) = &mut open.current {
+            current.row.raw_request = body;
+        }
+    }
+
+    /// The provider's answer begins.
+    pub(crate) fn answered(&mut self, status: u16, request_id: Option<String>) {
+        if let Some(current) = self.current() {
+            current.row.http_status = Some(status);
+            current.row.request_id = request_id;
+        }
+    }
+
+    /// More of the provider's answer.
+    pub(crate) fn received(&mut self, bytes: Bytes) {
+        if let Some(current) = self.current() {
+            current.chunks.push(bytes);
+        }
+    }
+
+    /// The first event of a stream is there.
+    pub(crate) fn first_event(&mut self) {
+        let Some(open) = &mut self.0 else { return };
+        if open.row.ttft_us.is_none() {
+            open.row.ttft_us = Some(micros(open.started));
+        }
+        if let Some(current) = &mut open.current
+            && current.row.ttft_us.is_none()
+        {
+            current.row.ttft_us = Some(micros(current.started));
+        }
+    }
+
+    /// The model call ended.
+    pub(crate) fn end(&mut self, outcome: &Outcome) {
+        if let Some(open) = &mut self.0 {
+            let status = if outcome.error.is_some() { Status::Error } else { Status::Ok };
+            open.end(outcome, status);
+        }
+    }
+
+    /// A model call that was answered from the cache or by another caller's identical call.
+    pub(crate) fn from_cache(&mut self, call: ModelCallRow) {
+        if let Some(open) = &mut self.0 {
+            if open.calls.is_empty() {
+                open.row.input = Some(open.body.clone());
+            }
+            open.row.cached = true;
+            open.calls.push(call);
+        }
+    }
+
+    /// Microseconds since the call came in that were not spent waiting for providers.
+    pub(crate) fn overhead_us(&self) -> u64 {
+        let Some(open) = &self.0 else { return 0 };
+        let waiting = open.current.as_ref().map_or(0, |current| micros(current.started));
+        micros(open.started).saturating_sub(open.upstream_us + waiting)
+    }
+
+    /// Labels the row with the variant that answered.
+    pub(crate) fn variant(&mut self, name: &str) {
+        if let Some(open) = &mut self.0 {
+            open.row.variant_name = name.to_owned();
+        }
+    }
+
+    /// The model calls as the caller may see them.
+    pub(crate) fn raw_calls(&self) -> Vec<RawCall> {
+        let Some(open) = &self.0 else { return Vec::new() };
+        open.calls
+            .iter()
+            .filter(|call| !call.cached)
+            .map(|call| RawCall {
+                id: call.id,
+                provider_type: call.provider_type,
+                api_type: match (open.row.operation, call.protocol) {
+                    (sabir_types::Operation::Embed, _) => "embeddings",
+                    (_, Protocol::Responses) => "responses",
+                    _ => "chat_completions",
+                },
+                raw_response: String::from_utf8_lossy(&call.raw_response).into_owned(),
+                raw_usage: call.usage.raw.clone(),
+                failed: call.status != Status::Ok,
+            })
+            .collect()
+    }
+
+    /// The last model call's whole body, for money rules and the cache.
+    pub(crate) fn last_body(&self) -> Option<&Bytes> {
+        self.0.as_ref()?.calls.last().map(|call| &call.raw_response)
+    }
+
+    /// Usage and money over all model calls, from the calls that have them.
+    pub(crate) fn totals(&self) -> (Usage, Option<f64>) {
+        let Some(open) = &self.0 else { return (Usage::default(), None) };
+        let mut ok = open.calls.iter().filter(|call| !call.cached);
+        match (ok.next(), ok.next()) {
+            (None, _) => (Usage::default(), None),
+            (Some(only), None) => (only.usage.clone(), only.cost),
+            _ => sum(&open.calls),
+        }
+    }
+
+    /// Closes the row. The answer may go out when the acknowledgement is there.
+    ///
+    /// `output`: the answer in our words; `None` when it went through untouched.
+    pub(crate) fn close(&mut self, status: Status, output: Option<&Response>, outcome: &Outcome) -> Ack {
+        match self.0.take() {
+            Some(mut open) => open.close(status, output, outcome),
+            None => Ack::done(),
+        }
+    }
+
+    fn current(&mut self) -> Option<&mut Current> {
+        self.0.as_mut()?.current.as_mut()
+    }
+}
+
+impl Open {
+    fn end(&mut self, outcome: &Outcome, status: Status) {
+        let Some(Current { mut row, started, chunks }) = self.current.take() else { return };
+        row.total_us = micros(started);
+        self.upstream_us += row.total_us;
+        row.raw_response = join(chunks);
+        row.usage = outcome.usage.clone();
+        row.cost = outcome.cost;
+        row.finish_reason = outcome.finish_reason;
+        row.status = status;
+        row.error = outcome.error.as_ref().map(words);
+        self.calls.push(row);
+    }
+
+    fn close(&mut self, status: Status, output: Option<&Response>, outcome: &Outcome) -> Ack {
+        self.settled = true;
+        let Some(ledger) = self.ledger.take() else { return Ack::done() };
+        if self.calls.is_empty() {
+            self.row.input = Some(std::mem::take(&mut self.body));
+        }
+        self.row.total_us = micros(self.started);
+        self.row.status = status;
+        self.row.output = output.and_then(|answer| serde_json::to_string(answer).ok());
+        self.row.usage = outcome.usage.clone();
+        self.row.cost = outcome.cost;
+        self.row.finish_reason = outcome.finish_reason;
+        self.row.error = outcome.error.as_ref().map(words);
+        let row = std::mem::replace(&mut self.row, blank());
+        let record = Record { inference: row, calls: std::mem::take(&mut self.calls) };
+        ledger.append(Entry::Inference(Box::new(record)))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.settled {
+            return;
+        }
+        let outcome = Outcome {
+            error: Some(Error::new(ErrorKind::Cancelled, "the caller left before the end")),
+            ..Outcome::default()
+        };
+        self.end(&outcome, Status::Cancelled);
+        // Nobody is left to wait: the writer gets the row, and a shutdown flushes it.
+        drop(self.close(Status::Cancelled, None, &outcome));
+    }
+}
+
+fn words(error: &Error) -> (ErrorKind, String) {
+    (error.kind(), error.message().to_owned())
+}
+
+fn join(mut chunks: Vec<Bytes>) -> Bytes {
+    if chunks.len() <= 1 {
+        return chunks.pop().unwrap_or_default();
+    }
+    let mut all = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
+    for chunk in chunks {
+        all.extend_from_slice(&chunk);
+    }
+    all.freeze()
+}
+
+fn sum(calls: &[ModelCallRow]) -> (Usage, Option<f64>) {
+    fn add(total: &mut Option<u64>, more: Option<u64>) {
+        if let Some(more) = more {
+            *total = Some(total.unwrap_or(0) + more);
+        }
+    }
+    let mut usage = Usage::default();
+    let mut cost = None;
+    for call in calls.iter().filter(|call| !call.cached) {
+        add(&mut usage.input_tokens, call.usage.input_tokens);
+        add(&mut usage.output_tokens, call.usage.output_tokens);
+        add(&mut usage.cache_read_tokens, call.usage.cache_read_tokens);
+        add(&mut usage.cache_write_tokens, call.usage.cache_write_tokens);
+        add(&mut usage.reasoning_tokens, call.usage.reasoning_tokens);
+        add(&mut usage.input_audio_tokens, call.usage.input_audio_tokens);
+        add(&mut usage.output_audio_tokens, call.usage.output_audio_tokens);
+        if call.usage.raw.is_some() {
+            usage.raw.clone_from(&call.usage.raw);
+        }
+        if let Some(more) = call.cost {
+            cost = Some(cost.unwrap_or(0.0) + more);
+        }
+    }
+    (usage, cost)
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// What is left in place of a row that was handed to the ledger.
+fn blank() -> InferenceRow {
+    InferenceRow {
+        id: sabir_types::Uuid::nil(),
+        episode_id: sabir_types::Uuid::nil(),
+        door: Protocol::OpenAi,
+        operation: sabir_types::Operation::Chat,
+        function_name: String::new(),
+        variant_name: String::new(),
+        model: String::new(),
+        input: None,
+        output: None,
+        tags: Vec::new(),
+        usage: Usage::default(),
+        cost: None,
+        stream: false,
+        cached: false,
+        ttft_us: None,
+        total_us: 0,
+        caller: None,
+        finish_reason: None,
+        status: Status::Ok,
+        error: None,
+    }
+}
+
+/// The money of one model call, from the provider's own figures.
+pub(crate) fn money(endpoint: &Endpoint, raw: &Bytes, streaming: bool, usage: &Usage) -> Option<f64> {
+    if endpoint.cost.is_empty() {
+        return None;
+    }
+    let document = if streaming {
+        // The rules point into the last event that carries usage: rebuild just that.
+        usage.raw.clone().map(|raw| serde_json::json!({ "usage": raw }))?
+    } else {
+        serde_json::from_slice::<Value>(raw).ok()?
+    };
+    crate::config::cost::cost(&endpoint.cost, &document, streaming)
+}
