@@ -15,7 +15,9 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, StatusCode};
-use sabir_types::{Error, Event, Map, Operation, Protocol, Request, Response, Result, Secret, Usage, Uuid, Value, Warning};
+use sabir_types::{
+    Error, Event, Map, Operation, Protocol, Request, Response, Result, Secret, Usage, Uuid, Value, Warning,
+};
 
 use crate::plan::{BodyChange, HeaderChange};
 

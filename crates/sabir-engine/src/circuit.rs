@@ -85,9 +85,8 @@ impl Circuits {
         if !all.contains_key(key) {
             self.marked.fetch_add(1, Ordering::Relaxed);
         }
-        let circuit = all
-            .entry(key.clone())
-            .or_insert(Circuit { failures: 0, since: now, open_until: None, probing: false });
+        let circuit =
+            all.entry(key.clone()).or_insert(Circuit { failures: 0, since: now, open_until: None, probing: false });
         if circuit.open_until.is_none() && now.duration_since(circuit.since) > policy.window {
             circuit.failures = 0;
             circuit.since = now;

@@ -4,8 +4,10 @@
 //! the world (a key, the time for a signature) it is given.
 
 pub mod provider;
+mod providers;
 
 pub use provider::{
-    Capabilities, Decoder, Encoded, HttpRequest, HttpResponse, Outbound, Provider, Script, Spec, Step, StepOutcome,
-    Target,
+    Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Outbound, Provider, Script, Spec, Step,
+    StepOutcome, Target,
 };
+pub use providers::{all, find};

@@ -6,7 +6,9 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, request::Parts};
-use sabir_types::{Error, Event, Map, Operation, Protocol, Request, Response, Result, Secret, Value, Warning};
+use sabir_types::{
+    Error, Event, FinishReason, Map, Operation, Protocol, Request, Response, Result, Secret, Usage, Value, Warning,
+};
 
 /// A request to a provider, ready to send.
 pub type HttpRequest = http::Request<Bytes>;
@@ -181,6 +183,18 @@ pub enum StepOutcome {
     Whole(Box<Response>),
 }
 
+/// What can be seen of an answer without reading all of it: enough for the ledger when the answer
+/// goes through untouched.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Glance {
+    /// What it consumed, as far as it says so.
+    pub usage: Usage,
+    /// Why the model stopped, if it says so.
+    pub finish_reason: Option<FinishReason>,
+    /// This event ends the stream (OpenAI's `[DONE]`, Anthropic's `message_stop`).
+    pub done: bool,
+}
+
 /// Reads a provider's stream. Bytes may be cut anywhere.
 pub trait Decoder: Send {
     /// Takes more bytes and adds the events that they complete. An error inside the stream is `Err`.
@@ -225,6 +239,26 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Reads a streamed answer.
     fn decoder(&self, req: &Request, to: &Target<'_>) -> Box<dyn Decoder>;
+
+    /// Whether a body in this provider's protocol can go to it as it is. `false` where a member is
+    /// known to be refused and has another name here.
+    fn passes(&self, operation: Operation, body: &[u8]) -> bool {
+        let _ = (operation, body);
+        true
+    }
+
+    /// Looks at a whole answer with a success status that goes through untouched. `Err` if it is an
+    /// error in disguise, or not an answer at all.
+    fn glance(&self, operation: Operation, body: &[u8]) -> Result<Glance> {
+        let _ = (operation, body);
+        Ok(Glance::default())
+    }
+
+    /// Looks at one event of a stream that goes through untouched. `Err` if it is an error.
+    fn glance_event(&self, event: Option<&str>, data: &str) -> Result<Glance> {
+        let _ = (event, data);
+        Ok(Glance::default())
+    }
 
     /// Reads an answer with a failure status.
     fn error(&self, resp: &HttpResponse) -> Error;

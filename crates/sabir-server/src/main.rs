@@ -1,2 +1,3 @@
 //! The binary `sabir`.
+
 fn main() {}

@@ -180,3 +180,136 @@ impl Ack {
         }
     }
 }
+
+/// What a ledger's question comes back as.
+pub type Answer<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, crate::StoreError>> + Send + 'a>>;
+
+/// Appends rows and finds them again.
+pub trait Ledger: Send + Sync + std::fmt::Debug {
+    /// Takes an entry. Never blocks and never fails at once: the acknowledgement says how it went.
+    fn append(&self, entry: Entry) -> Ack;
+
+    /// Inferences that fit, in the order asked for, each with its model calls.
+    fn inferences(&self, query: InferenceQuery) -> Answer<'_, Vec<Record>>;
+
+    /// Feedback on any of these targets, oldest first.
+    fn feedback(&self, targets: Vec<Uuid>) -> Answer<'_, Vec<FeedbackRow>>;
+
+    /// Whether there is an inference, or an inference of an episode, with that id.
+    fn exists(&self, kind: TargetKind, id: Uuid) -> Answer<'_, bool>;
+
+    /// Waits until everything appended so far is committed.
+    fn flush(&self) -> Answer<'_, ()>;
+
+    /// Whether it can be read and written now.
+    fn health(&self) -> Answer<'_, ()>;
+}
+
+/// Which inferences to find.
+#[derive(Debug, Clone, Default)]
+pub struct InferenceQuery {
+    /// Only these.
+    pub ids: Option<Vec<Uuid>>,
+    /// Only of this function.
+    pub function_name: Option<String>,
+    /// Only of this variant.
+    pub variant_name: Option<String>,
+    /// Only of this episode.
+    pub episode_id: Option<Uuid>,
+    /// Only those that fit.
+    pub filter: Option<Filter>,
+    /// Only older than this one (exclusive).
+    pub before: Option<Uuid>,
+    /// Only newer than this one (exclusive).
+    pub after: Option<Uuid>,
+    /// Only those whose input or output contains this text, without regard to case.
+    pub search: Option<String>,
+    /// Also those that failed or whose caller left.
+    pub include_failed: bool,
+    /// In which order; newest first unless told otherwise.
+    pub order_by: Vec<OrderBy>,
+    /// At most that many.
+    pub limit: Option<u64>,
+    /// Passing over that many.
+    pub offset: u64,
+}
+
+/// A condition on inferences.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Filter {
+    /// All of them.
+    And(Vec<Filter>),
+    /// Any of them.
+    Or(Vec<Filter>),
+    /// Not that.
+    Not(Box<Filter>),
+    /// A label is (or is not) that; a label that is not there fits neither.
+    Tag {
+        /// The label.
+        key: String,
+        /// Its value.
+        value: String,
+        /// Equal, or not.
+        equal: bool,
+    },
+    /// When it was made, in milliseconds since 1970.
+    Time {
+        /// Compared with.
+        millis: i64,
+        /// How.
+        comparison: Comparison,
+    },
+    /// The newest value of a number metric, of the inference or its episode.
+    FloatMetric {
+        /// The metric.
+        name: String,
+        /// Compared with.
+        value: f64,
+        /// How.
+        comparison: Comparison,
+    },
+    /// The newest value of a boolean metric, of the inference or its episode.
+    BooleanMetric {
+        /// The metric.
+        name: String,
+        /// Its value.
+        value: bool,
+    },
+    /// Whether it has a demonstration.
+    Demonstration(bool),
+}
+
+/// How two values compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `=`
+    Equal,
+    /// `>`
+    Greater,
+    /// `>=`
+    AtLeast,
+    /// `!=`
+    NotEqual,
+}
+
+/// One key to sort by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OrderBy {
+    /// What to sort by.
+    pub key: OrderKey,
+    /// The largest first.
+    pub descending: bool,
+}
+
+/// What to sort by.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OrderKey {
+    /// When it was made.
+    Timestamp,
+    /// The newest value of a metric; those without one come last.
+    Metric(String),
+}

@@ -6,4 +6,7 @@ mod error;
 pub mod ledger;
 
 pub use error::StoreError;
-pub use ledger::{Ack, Entry, FeedbackKind, FeedbackRow, InferenceRow, ModelCallRow, Record, Status, TargetKind};
+pub use ledger::{
+    Ack, Answer, Comparison, Entry, FeedbackKind, FeedbackRow, Filter, InferenceQuery, InferenceRow, Ledger,
+    ModelCallRow, OrderBy, OrderKey, Record, Status, TargetKind,
+};

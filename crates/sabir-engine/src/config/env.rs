@@ -158,10 +158,13 @@ mod tests {
 
     #[test]
     fn proxies_prefer_small_letters_and_hide_passwords() {
-        let env = Env::of([("HTTPS_PROXY", "http://u:hunter2@p:1"), ("https_proxy", "http://q:2"), ("NO_PROXY", "a,b")]);
+        let env =
+            Env::of([("HTTPS_PROXY", "http://u:hunter2@p:1"), ("https_proxy", "http://q:2"), ("NO_PROXY", "a,b")]);
         assert_eq!(env.proxies().https.as_deref(), Some("http://q:2"));
         assert_eq!(env.proxies().none.as_deref(), Some("a,b"));
-        assert!(!format!("{env:?} {:?}", Env::of([("http_proxy", "http://u:hunter2@p:1")]).proxies()).contains("hunter2"));
+        assert!(
+            !format!("{env:?} {:?}", Env::of([("http_proxy", "http://u:hunter2@p:1")]).proxies()).contains("hunter2")
+        );
     }
 
     #[test]

@@ -11,7 +11,8 @@ pub(super) fn near<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str
         .filter_map(|name| {
             let lower = name.to_lowercase();
             let distance = distance(&wrong, &lower);
-            let starts = wrong.len() >= 3 && lower.len() >= 3 && (lower.starts_with(&wrong) || wrong.starts_with(&lower));
+            let starts =
+                wrong.len() >= 3 && lower.len() >= 3 && (lower.starts_with(&wrong) || wrong.starts_with(&lower));
             (distance <= allowed || starts).then_some((distance, name))
         })
         .collect();

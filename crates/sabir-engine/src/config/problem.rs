@@ -83,9 +83,8 @@ impl Problems {
         if problems.is_empty() {
             return None;
         }
-        let key = |problem: &Problem| {
-            problem.place.as_ref().map(|place| (place.file.name.clone(), place.line, place.column))
-        };
+        let key =
+            |problem: &Problem| problem.place.as_ref().map(|place| (place.file.name.clone(), place.line, place.column));
         problems.sort_by_key(key);
         problems.dedup();
         Some(Self(problems))

@@ -124,7 +124,11 @@ pub(super) fn parse(text: &str, file: &Arc<SourceFile>, problems: &mut Vec<Probl
     let before = problems.len();
     for error in errors {
         let place = lines.place(error.span().map_or(text.len(), |span| span.start));
-        problems.push(Problem { place: Some(place), key: String::new(), message: error.message().trim().replace('\n', ", ") });
+        problems.push(Problem {
+            place: Some(place),
+            key: String::new(),
+            message: error.message().trim().replace('\n', ", "),
+        });
     }
     // What a recovering parser makes of the rest would only give misleading messages.
     if problems.len() > before {

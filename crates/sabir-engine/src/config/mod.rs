@@ -1,0 +1,132 @@
+//! Configuration: files and environment in, an immutable plan out.
+//!
+//! Invariant: what is wrong is refused as a whole, with file, line and column; nothing is guessed.
+
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use sabir_types::{Operation, Result, Secret};
+
+use crate::plan::{Model, Models};
+
+pub mod env;
+mod near;
+pub mod problem;
+mod tree;
+
+/// How sure a row is when its answer goes out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Committed: a killed process loses nothing that was answered.
+    #[default]
+    Durable,
+    /// On its way to the writer.
+    Async,
+    /// Nothing is kept.
+    Off,
+}
+
+/// Whether a metric is about one inference or a whole episode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// One inference.
+    Inference,
+    /// A whole episode.
+    Episode,
+}
+
+/// What a metric's values are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// True or false.
+    Boolean,
+    /// A number.
+    Float,
+}
+
+/// A metric of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metric {
+    /// What its values are.
+    pub kind: MetricKind,
+    /// What it is about.
+    pub level: Level,
+    /// Whether more is better.
+    pub maximize: bool,
+    /// For people.
+    pub description: Option<String>,
+}
+
+/// The `[gateway]` table and what belongs to it.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    /// `bind_address`, if set.
+    pub bind_address: Option<SocketAddr>,
+    /// `base_path` without a trailing slash; empty for the root.
+    pub base_path: String,
+    /// `debug`: bodies in the log.
+    pub debug: bool,
+    /// `unstable_error_json`.
+    pub error_json: bool,
+    /// `observability.durability`; `observability.enabled = false` means off.
+    pub durability: Durability,
+    /// `observability.sync`: also wait for the disk, against power loss.
+    pub sync_to_disk: bool,
+    /// `unstable_disable_feedback_target_validation`.
+    pub skip_feedback_target_check: bool,
+    /// The gateway's own bearer tokens: `auth.keys`, `SABIR_API_KEY`. Each with its public name.
+    pub api_keys: Vec<(Arc<str>, Secret)>,
+    /// `data_dir`, if set.
+    pub data_dir: Option<PathBuf>,
+    /// `limits.request_body_bytes`.
+    pub body_limit: usize,
+    /// `limits.request_body_timeout_ms`: how long a caller may take to send a request.
+    pub body_timeout: Duration,
+    /// `shutdown_grace_ms`.
+    pub shutdown_grace: Duration,
+    /// `strict`: refuse what a provider lacks even where leaving it out is harmless.
+    pub strict: bool,
+    /// `cache`.
+    pub cache: CacheSettings,
+    /// `circuit_breaker`.
+    pub circuit: crate::circuit::CircuitPolicy,
+    /// What a model's own timeouts fall back to.
+    pub timeouts: crate::plan::Timeouts,
+    /// What a model's own retries fall back to.
+    pub retries: crate::plan::Retries,
+}
+
+/// The cache as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// `cache.mode`: what a call gets that does not say.
+    pub default: crate::call::CacheOptions,
+    /// `cache.enabled = false` switches it off whatever a call says.
+    pub enabled: bool,
+    /// `cache.max_bytes`.
+    pub max_bytes: usize,
+    /// `cache.ttl_s`.
+    pub ttl: Duration,
+}
+
+/// A whole configuration, ready to use.
+#[derive(Debug)]
+pub struct Config {
+    /// The `[gateway]` table.
+    pub gateway: Gateway,
+    /// `[models]` and `[embedding_models]`.
+    pub models: Models,
+    /// `[metrics]`.
+    pub metrics: HashMap<String, Metric>,
+    /// Names of `[functions]`: known, not supported yet.
+    pub functions: Vec<String>,
+    /// A hash over the normalized configuration, for `/status` and the ledger.
+    pub hash: String,
+}
+
+impl Config {
+    /// The model of that name: of the configuration, or `provider::model` / `provider/model`.
+    pub fn model(&self, operation: Operation, name: &str) -> Result<Arc<Model>> {
+        let _ = (operation, name);
+        Err(sabir_types::Error::internal("being written"))
+    }
+}

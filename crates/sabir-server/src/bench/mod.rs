@@ -1,0 +1,1 @@
+//! `sabir bench`: what the gateway adds, measured beside a direct call in one run.

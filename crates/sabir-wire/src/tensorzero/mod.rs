@@ -1,0 +1,1 @@
+//! TensorZero's inference API, the door's side.
