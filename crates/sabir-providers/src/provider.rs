@@ -228,6 +228,18 @@ pub trait Provider: Send + Sync + fmt::Debug {
         Ok((Outbound::Http(HttpRequest::from_parts(parts, body)), warnings))
     }
 
+    /// How to ask which models there are; `None` if the provider cannot say.
+    fn models(&self, to: &Target<'_>) -> Result<Option<HttpRequest>> {
+        let _ = to;
+        Ok(None)
+    }
+
+    /// The names of the models in the answer to [`Provider::models`].
+    fn model_names(&self, body: &[u8]) -> Result<Vec<String>> {
+        let _ = body;
+        Ok(Vec::new())
+    }
+
     /// Signs a request whose body is final (SigV4 and its like).
     fn sign(&self, request: &mut HttpRequest, to: &Target<'_>) -> Result<()> {
         let _ = (request, to);
