@@ -94,6 +94,8 @@ impl Source {
 pub struct CallOptions {
     /// The function's name for the ledger; `None` means `tensorzero::default`.
     pub function_name: Option<String>,
+    /// The variant's name for the answer and the ledger; `None` means the model's name.
+    pub variant_name: Option<String>,
     /// Labels.
     pub tags: Vec<(String, String)>,
     /// Values for `dynamic::` credentials.
@@ -108,6 +110,8 @@ pub struct CallOptions {
     pub extra_headers: Vec<Filtered<HeaderChange>>,
     /// Keep the model calls' raw bodies for the door.
     pub include_raw: bool,
+    /// Hand out the whole answer at the end of a stream ([`Summary::answer`]).
+    pub include_answer: bool,
     /// Refuse what the target cannot do, even where leaving it out is harmless.
     pub strict: Option<bool>,
     /// Whether the body holds members that are for the gateway only, so that it cannot go through untouched.

@@ -6,10 +6,16 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use sabir_store::Ledger;
+use sabir_types::{Error, ErrorKind, Result};
 
 use crate::{
     call::{Answer, Call, Failure},
-    config::Config,
+    catalog::{Catalog, CatalogEntry},
+    circuit::Circuits,
+    config::{Config, env::Env},
+    pipeline,
+    plan::Endpoint,
+    transport::Transport,
 };
 
 /// One engine: configuration, connections, ledger.
@@ -17,12 +23,32 @@ use crate::{
 pub struct Engine {
     config: ArcSwap<Config>,
     ledger: Option<Arc<dyn Ledger>>,
+    transport: Transport,
+    circuits: Circuits,
+    catalog: Catalog,
 }
 
 impl Engine {
+    /// An engine. Rows go to `ledger`; `None` keeps nothing.
+    pub fn new(config: Config, env: &Env, ledger: Option<Arc<dyn Ledger>>) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            config: ArcSwap::from_pointee(config),
+            ledger,
+            transport: Transport::new(env)?,
+            circuits: Circuits::default(),
+            catalog: Catalog::default(),
+        }))
+    }
+
     /// The configuration now.
     pub fn config(&self) -> Arc<Config> {
         self.config.load_full()
+    }
+
+    /// Takes another configuration; calls that run keep theirs.
+    pub fn replace_config(&self, config: Config) {
+        self.config.store(Arc::new(config));
+        self.catalog.forget();
     }
 
     /// Where rows go; `None` if nothing is kept (`observability.durability = "off"`).
@@ -31,8 +57,33 @@ impl Engine {
     }
 
     /// Runs a call from beginning to end.
-    pub async fn run(&self, call: Call) -> Result<Answer, Box<Failure>> {
-        let _ = call;
-        unimplemented!("being written")
+    pub async fn run(self: &Arc<Self>, call: Call) -> Result<Answer, Box<Failure>> {
+        pipeline::run(self.clone(), call).await
+    }
+
+    /// The models that can be called: those of the configuration and those of the providers that
+    /// have a key. Kept for a few minutes.
+    pub async fn catalog(&self) -> Arc<Vec<CatalogEntry>> {
+        self.catalog.get(self).await
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// Whether an endpoint's circuit lets a call through.
+    pub(crate) fn allows(&self, endpoint: &Endpoint) -> bool {
+        self.circuits.allows(&endpoint.circuit)
+    }
+
+    /// Tells an endpoint's circuit how a try went.
+    pub(crate) fn verdict(&self, endpoint: &Endpoint, error: Option<&Error>) {
+        match error.map(Error::kind) {
+            None => self.circuits.succeeded(&endpoint.circuit),
+            Some(ErrorKind::Upstream | ErrorKind::BadUpstream | ErrorKind::Connection | ErrorKind::Timeout) => {
+                self.circuits.failed(&endpoint.circuit, self.config.load().gateway.circuit);
+            }
+            Some(_) => self.circuits.undecided(&endpoint.circuit),
+        }
     }
 }

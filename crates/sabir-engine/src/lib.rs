@@ -2,11 +2,21 @@
 //!
 //! Invariant: everything that decides anything is here; doors parse and render, nothing else.
 
+mod attempt;
+mod backoff;
 pub mod call;
+mod capability;
+mod catalog;
 mod circuit;
 pub mod config;
 mod engine;
+mod patch;
+mod pipeline;
 pub mod plan;
+mod record;
+mod stream;
+mod transport;
 
 pub use call::{Answer, Call, CallOptions, Content, Facts, Failure, Frame, FrameStream, Source, Summary};
+pub use catalog::CatalogEntry;
 pub use engine::Engine;

@@ -6,8 +6,10 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use memchr::memmem;
 use sabir_store::{Ack, Entry, InferenceRow, Ledger, ModelCallRow, Record, Status};
-use sabir_types::{Error, ErrorKind, FinishReason, Protocol, Response, Usage, Value, new_id};
+use sabir_types::{Error, ErrorKind, FinishReason, Protocol, Response, Result, Usage, Value, new_id};
 
 use crate::{
     call::{Call, RawCall},
@@ -36,6 +38,10 @@ struct Open {
     body: Bytes,
     upstream_us: u64,
     settled: bool,
+    /// The headers of the last answer with a failure status.
+    failure_headers: HeaderMap,
+    /// What went wrong at each provider.
+    tried: Vec<(Arc<str>, Error)>,
 }
 
 struct Current {
@@ -78,6 +84,8 @@ impl Recorder {
             body: call.source.body().clone(),
             upstream_us: 0,
             settled: false,
+            failure_headers: HeaderMap::new(),
+            tried: Vec::new(),
         })))
     }
 
@@ -131,6 +139,59 @@ impl Recorder {
         if let Some(current) = self.current() {
             current.chunks.push(bytes);
         }
+    }
+
+    /// The headers of an answer with a failure status, for the door.
+    pub(crate) fn keep_headers(&mut self, headers: &HeaderMap) {
+        if let Some(open) = &mut self.0 {
+            open.failure_headers = headers.clone();
+        }
+    }
+
+    /// A try failed.
+    pub(crate) fn tried(&mut self, endpoint: &Endpoint, error: &Error) {
+        if let Some(open) = &mut self.0 {
+            open.tried.push((endpoint.name.clone(), error.clone()));
+        }
+    }
+
+    /// Hands out what went wrong at each provider, and the protocol of the last one.
+    pub(crate) fn take_tried(&mut self) -> (Vec<(Arc<str>, Error)>, Option<Protocol>) {
+        let Some(open) = &mut self.0 else { return (Vec::new(), None) };
+        (std::mem::take(&mut open.tried), open.calls.last().map(|call| call.protocol))
+    }
+
+    /// Hands those headers out.
+    pub(crate) fn take_headers(&mut self) -> HeaderMap {
+        self.0.as_mut().map(|open| std::mem::take(&mut open.failure_headers)).unwrap_or_default()
+    }
+
+    /// Reads the last events of the stream so far: those in the last `size` bytes.
+    pub(crate) fn tail(&mut self, size: usize, read: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let Some(current) = self.current() else { return Ok(()) };
+        let all: usize = current.chunks.iter().map(Bytes::len).sum();
+        if all <= size {
+            if let [only] = current.chunks.as_slice() {
+                return read(only);
+            }
+            let whole = join(std::mem::take(&mut current.chunks));
+            current.chunks.push(whole.clone());
+            return read(&whole);
+        }
+        let mut from = current.chunks.len();
+        let mut have = 0;
+        while have < size {
+            from -= 1;
+            have += current.chunks[from].len();
+        }
+        let tail = join(current.chunks[from..].to_vec());
+        // The first event may be cut in the middle: begin after it.
+        let begin = [b"\n\n".as_slice(), b"\r\n\r\n"]
+            .iter()
+            .filter_map(|end| memmem::find(&tail, end).map(|at| at + end.len()))
+            .min()
+            .unwrap_or(0);
+        read(&tail[begin..])
     }
 
     /// The first event of a stream is there.
@@ -223,6 +284,15 @@ impl Recorder {
         match self.0.take() {
             Some(mut open) => open.close(status, output, outcome),
             None => Ack::done(),
+        }
+    }
+
+    /// The caller left in the middle of a stream.
+    pub(crate) fn cancel(&mut self, answer: Option<&Response>, outcome: &Outcome) {
+        if let Some(mut open) = self.0.take() {
+            open.end(outcome, Status::Cancelled);
+            // Nobody is left to wait: the writer gets the row, and a shutdown flushes it.
+            drop(open.close(Status::Cancelled, answer, outcome));
         }
     }
 

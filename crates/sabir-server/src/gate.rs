@@ -2,24 +2,136 @@
 //!
 //! Invariant: errors come back as `sabir_types::Error`; each door gives them its own shape.
 
-use std::sync::Arc;
+use std::{io::Read, sync::Arc, time::Duration};
 
 use axum::body::Body;
-use bytes::Bytes;
-use http::HeaderMap;
-use sabir_types::{Error, Result};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body_util::BodyExt;
+use sabir_types::{Error, ErrorKind, Result};
 
 use crate::app::App;
 
-/// Who is calling: checks the bearer token (`Authorization: Bearer`, `api-key` or `x-api-key`)
-/// against the gateway's own keys. `None` if the gateway asks for none.
+/// How much of a body that is too large is read and thrown away, so that the caller, who is still
+/// writing, gets to see the answer.
+const DRAIN: usize = 256 * 1024 * 1024;
+/// How long that may take.
+const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+/// Who is calling: checks the key (`Authorization: Bearer`, `api-key` or `x-api-key`) against the
+/// gateway's own. `None` if the gateway asks for none.
 pub fn admit(app: &App, headers: &HeaderMap) -> Result<Option<Arc<str>>> {
-    let _ = (app, headers);
-    Ok(None)
+    let config = app.engine().config();
+    let keys = &config.gateway.api_keys;
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let Some(given) = token(headers) else {
+        return Err(Error::new(
+            ErrorKind::Authentication,
+            "this gateway asks for a key: send it as `Authorization: Bearer KEY`",
+        ));
+    };
+    let found = keys.iter().find(|(_, key)| same(key.expose().as_bytes(), given.as_bytes()));
+    match found {
+        Some((name, _)) => Ok(Some(name.clone())),
+        None => Err(Error::new(ErrorKind::Authentication, "the key is not one of this gateway's")),
+    }
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    if let Some(value) = text("authorization")
+        && let Some((scheme, token)) = value.split_once(' ')
+        && scheme.eq_ignore_ascii_case("bearer")
+    {
+        return Some(token.trim());
+    }
+    text("api-key").or_else(|| text("x-api-key"))
+}
+
+/// Compares without telling by its time where the first difference is.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b)) == 0
 }
 
 /// Reads a request's body: within the limit (413), within the time (408), content encoding undone.
-pub async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes> {
-    let _ = (app, headers, body);
-    Err(Error::internal("being written"))
+pub async fn read(app: &App, headers: &HeaderMap, mut body: Body) -> Result<Bytes> {
+    let config = app.engine().config();
+    let (limit, time) = (config.gateway.body_limit, config.gateway.body_timeout);
+    let too_large =
+        || Error::new(ErrorKind::TooLarge, format!("the request's body is over the limit of {limit} bytes"));
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|declared| declared > limit) {
+        drain(&mut body).await;
+        return Err(too_large());
+    }
+    let whole = collect(&mut body, limit, declared.unwrap_or(0));
+    let read = match tokio::time::timeout(time, whole).await {
+        Ok(read) => read?,
+        Err(_) => {
+            let ms = time.as_millis();
+            return Err(Error::new(ErrorKind::Timeout, format!("the request's body did not arrive within {ms} ms")));
+        }
+    };
+    let Some(bytes) = read else {
+        drain(&mut body).await;
+        return Err(too_large());
+    };
+    match headers.get(header::CONTENT_ENCODING).map(|v| v.as_bytes()) {
+        None | Some(b"identity" | b"") => Ok(bytes),
+        Some(b"gzip" | b"x-gzip") => inflate(flate2::read::MultiGzDecoder::new(&*bytes), limit, too_large),
+        Some(b"deflate") => inflate(flate2::read::ZlibDecoder::new(&*bytes), limit, too_large),
+        Some(other) => Err(Error::bad_request(format!(
+            "content encoding `{}` is not supported: use gzip, deflate or none",
+            String::from_utf8_lossy(other)
+        ))),
+    }
+}
+
+/// The whole body; `None` if it is over the limit.
+async fn collect(body: &mut Body, limit: usize, expected: usize) -> Result<Option<Bytes>> {
+    let mut first: Option<Bytes> = None;
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| Error::bad_request("the request's body broke off").with_source(e))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if all.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > limit {
+            return Ok(None);
+        }
+        match first.take() {
+            None if all.is_empty() => first = Some(data),
+            held => {
+                all.reserve(expected.saturating_sub(all.len()).max(data.len()));
+                if let Some(held) = held {
+                    all.extend_from_slice(&held);
+                }
+                all.extend_from_slice(&data);
+            }
+        }
+    }
+    Ok(Some(first.unwrap_or_else(|| all.freeze())))
+}
+
+async fn drain(body: &mut Body) {
+    let rest = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > DRAIN {
+                break;
+            }
+        }
+    };
+    // Whether it ends or not, the answer goes out now.
+    drop(tokio::time::timeout(DRAIN_TIME, rest).await);
+}
+
+fn inflate(reader: impl Read, limit: usize, too_large: impl Fn() -> Error) -> Result<Bytes> {
+    let mut out = Vec::new();
+    let mut reader = reader.take(limit as u64 + 1);
+    reader
+        .read_to_end(&mut out)
+        .map_err(|e| Error::bad_request("the request's body is not what its content encoding says").with_source(e))?;
+    if out.len() > limit { Err(too_large()) } else { Ok(out.into()) }
 }

@@ -7,3 +7,4 @@ pub mod bench;
 pub mod doors;
 pub mod gate;
 pub mod metrics;
+pub mod serve;

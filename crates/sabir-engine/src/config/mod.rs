@@ -8,6 +8,7 @@ use sabir_types::{Operation, Result, Secret};
 
 use crate::plan::{Model, Models};
 
+pub mod cost;
 pub mod env;
 mod near;
 pub mod problem;

@@ -1,0 +1,432 @@
+//! One try at one endpoint: encode, send, read the beginning of the answer.
+//!
+//! Invariant: every try that reached an endpoint leaves one model call in the record, and ends in
+//! exactly one verdict for the endpoint's circuit.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, SystemTime},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use sabir_providers::{Decoder, HttpRequest, HttpResponse, Outbound, Script, StepOutcome, Target};
+use sabir_types::{Accumulator, Error, ErrorKind, Event, Protocol, Request, Response, Result, Secret, Warning};
+use sabir_wire::sse::SseDecoder;
+
+use crate::{
+    backoff,
+    call::{Call, Content, Frame, Source},
+    capability,
+    engine::Engine,
+    patch,
+    plan::{Credential, Endpoint},
+    record::{Outcome, Recorder, money},
+    transport::{Body, Inbound},
+};
+
+/// The largest answer that is read whole.
+const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
+/// The most of a failure's body that is kept.
+const FAILURE_LIMIT: usize = 1024 * 1024;
+
+/// What one try came to.
+pub(crate) enum Got {
+    /// A whole answer. Its model call is closed.
+    Whole { headers: HeaderMap, content: Content, outcome: Outcome, warnings: Vec<Warning> },
+    /// A stream whose first events are there. Its model call is still open.
+    Stream { headers: HeaderMap, first: Vec<Frame>, feed: Feed, warnings: Vec<Warning> },
+}
+
+/// Where the rest of a stream comes from.
+pub(crate) enum Feed {
+    /// Bytes that go through as they are.
+    Passed(Body),
+    /// Bytes that are read into events.
+    Decoded(Body, Box<dyn Decoder>),
+    /// Steps of the built-in provider.
+    Script(VecDeque<sabir_providers::Step>),
+}
+
+/// A caller's request in the forms that targets need, made when first needed.
+pub(crate) struct Prepared {
+    request: Option<Result<Request>>,
+}
+
+impl Prepared {
+    pub(crate) fn new() -> Self {
+        Self { request: None }
+    }
+
+    /// The request in our words.
+    pub(crate) fn request<'a>(&'a mut self, source: &'a Source) -> Result<&'a Request> {
+        match source {
+            Source::Neutral { request, .. } => Ok(request),
+            Source::Wire { body, parse, .. } => {
+                self.request.get_or_insert_with(|| parse(body)).as_ref().map_err(Clone::clone)
+            }
+        }
+    }
+}
+
+/// How long one try may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) connect: Duration,
+    /// For all of a whole answer, or to the first event of a stream.
+    pub(crate) answer: Option<Duration>,
+    /// What `answer` is called in the error.
+    pub(crate) what: &'static str,
+}
+
+/// Tries one endpoint. The model call is opened here; it is closed here unless a stream begins.
+pub(crate) async fn attempt(
+    engine: &Engine,
+    call: &Call,
+    prepared: &mut Prepared,
+    endpoint: &Endpoint,
+    strict: bool,
+    limits: Limits,
+    recorder: &mut Recorder,
+) -> Result<Got> {
+    let key = match secret(&endpoint.credential, call) {
+        Ok(key) => key,
+        Err(error) => return Err(fail(recorder, endpoint, endpoint.provider.spec().protocol, error)),
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let to = Target {
+        model: &endpoint.upstream_model,
+        api_base: endpoint.api_base.as_deref(),
+        key,
+        options: &endpoint.options,
+        now,
+    };
+    let protocol = endpoint.provider.protocol(call.operation, &to);
+    recorder.begin(endpoint, protocol);
+    let run = async {
+        let sent = prepare(call, prepared, endpoint, &to, protocol, strict)?;
+        match sent.outbound {
+            Outbound::Script(script) => {
+                recorder.sent(script.raw_request.clone().into(), false);
+                play(call, script, recorder, sent.warnings).await
+            }
+            Outbound::Http(request) => {
+                recorder.sent(request.body().clone(), sent.passed);
+                let inbound = engine.transport().send(request, limits.connect).await?;
+                receive(call, prepared, endpoint, &to, inbound, sent.passed, recorder, sent.warnings).await
+            }
+        }
+    };
+    let result = match limits.answer {
+        None => run.await,
+        Some(limit) => match tokio::time::timeout(limit, run).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::new(
+                ErrorKind::Timeout,
+                format!("`{}` took longer than {} ms for {}", endpoint.name, limit.as_millis(), limits.what),
+            )),
+        },
+    };
+    match &result {
+        Ok(Got::Whole { outcome, .. }) => recorder.end(outcome),
+        Ok(Got::Stream { .. }) => {}
+        Err(error) => recorder.end(&Outcome { error: Some(error.clone()), ..Outcome::default() }),
+    }
+    result
+}
+
+/// A model call that failed before anything was sent.
+fn fail(recorder: &mut Recorder, endpoint: &Endpoint, protocol: Protocol, error: Error) -> Error {
+    recorder.begin(endpoint, protocol);
+    recorder.sent(Bytes::new(), false);
+    recorder.end(&Outcome { error: Some(error.clone()), ..Outcome::default() });
+    error
+}
+
+/// The credential for a call, from the configuration or the caller.
+fn secret<'a>(credential: &'a Credential, call: &'a Call) -> Result<Option<&'a Secret>> {
+    match credential {
+        Credential::None => Ok(None),
+        Credential::Static(secret) => Ok(Some(secret)),
+        Credential::Dynamic(name) => match call.options.credentials.get(name) {
+            Some(secret) => Ok(Some(secret)),
+            None => Err(Error::new(ErrorKind::Authentication, format!("the call brings no credential named `{name}`"))
+                .with_param("credentials")),
+        },
+        Credential::Fallback(first, second) => secret(first, call).or_else(|_| secret(second, call)),
+        Credential::Missing(where_) => {
+            Err(Error::new(ErrorKind::Authentication, format!("no API key for this provider: {where_}")))
+        }
+    }
+}
+
+struct Ready {
+    outbound: Outbound,
+    passed: bool,
+    warnings: Vec<Warning>,
+}
+
+fn prepare(
+    call: &Call,
+    prepared: &mut Prepared,
+    endpoint: &Endpoint,
+    to: &Target<'_>,
+    protocol: Protocol,
+    strict: bool,
+) -> Result<Ready> {
+    let provider = endpoint.provider;
+    let mut warnings = Vec::new();
+    let mut passed = false;
+    let outbound = match &call.source {
+        Source::Wire { body, model, headers, .. }
+            if call.door == protocol
+                && !call.options.rewrite
+                && provider.spec().can.operations.contains(&call.operation)
+                && provider.passes(call.operation, body) =>
+        {
+            let mut parts = provider.head(call.operation, call.stream, to)?;
+            for (name, value) in headers {
+                if !parts.headers.contains_key(name) {
+                    parts.headers.append(name.clone(), value.clone());
+                }
+            }
+            passed = !patch::changes_body(endpoint, &call.options);
+            let body = rename(body, model.clone(), to.model);
+            Outbound::Http(HttpRequest::from_parts(parts, body))
+        }
+        source => {
+            let req = prepared.request(source)?;
+            let fitted = capability::fit(req, provider.spec(), strict, &mut warnings)?;
+            let (outbound, more) = provider.encode(&fitted, to)?;
+            warnings.extend(more);
+            outbound
+        }
+    };
+    let outbound = match outbound {
+        Outbound::Http(request) => {
+            let (mut parts, body) = request.into_parts();
+            let body = patch::body(body, endpoint, &call.options)?;
+            patch::headers(&mut parts.headers, endpoint, &call.options);
+            let mut request = HttpRequest::from_parts(parts, body);
+            provider.sign(&mut request, to)?;
+            Outbound::Http(request)
+        }
+        script @ Outbound::Script(_) => script,
+    };
+    Ok(Ready { outbound, passed, warnings })
+}
+
+/// The body with the provider's own model name in the place of the caller's.
+fn rename(body: &Bytes, span: Option<std::ops::Range<usize>>, model: &str) -> Bytes {
+    let quoted = serde_json::Value::from(model).to_string();
+    let splice = |from: usize, to: usize, text: &str| {
+        let mut out = BytesMut::with_capacity(body.len() + text.len());
+        out.extend_from_slice(&body[..from]);
+        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(&body[to..]);
+        out.freeze()
+    };
+    match span {
+        Some(span) if body[span.clone()] == *quoted.as_bytes() => body.clone(),
+        Some(span) => splice(span.start, span.end, &quoted),
+        // The model stood in the path: it becomes the first member.
+        None => match body.iter().position(|b| *b == b'{') {
+            None => body.clone(),
+            Some(at) => {
+                let empty = body[at + 1..].iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'}');
+                splice(at + 1, at + 1, &format!("\"model\":{quoted}{}", if empty { "" } else { "," }))
+            }
+        },
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one exchange, used once")]
+async fn receive(
+    call: &Call,
+    prepared: &mut Prepared,
+    endpoint: &Endpoint,
+    to: &Target<'_>,
+    inbound: Inbound,
+    passed: bool,
+    recorder: &mut Recorder,
+    warnings: Vec<Warning>,
+) -> Result<Got> {
+    let Inbound { status, headers, mut body } = inbound;
+    let request_id = ["x-request-id", "request-id"].iter().find_map(|name| headers.get(*name)?.to_str().ok());
+    recorder.answered(status.as_u16(), request_id.map(str::to_owned));
+    let provider = endpoint.provider;
+    if !status.is_success() {
+        let bytes = body.all(FAILURE_LIMIT).await.unwrap_or_default();
+        recorder.received(bytes.clone());
+        recorder.keep_headers(&headers);
+        let resp = HttpResponse { status, headers, body: bytes };
+        let error = provider.error(&resp);
+        return Err(backoff::advised(error, &resp.headers, SystemTime::now()));
+    }
+    if call.stream && is_event_stream(&headers) {
+        return open(call, prepared, endpoint, to, headers, body, passed, recorder, warnings).await;
+    }
+    let bytes = body.all(ANSWER_LIMIT).await?;
+    recorder.received(bytes.clone());
+    recorder.first_event();
+    if bytes.is_empty() {
+        return Err(Error::bad_upstream(format!("`{}` sent an empty answer", endpoint.name)));
+    }
+    if call.stream {
+        // Not a stream: an error in disguise says more than the wrong content type.
+        provider.glance(call.operation, &bytes)?;
+        let kind = headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("none");
+        return Err(Error::bad_upstream(format!(
+            "`{}` answered with content type `{kind}` instead of an event stream",
+            endpoint.name
+        )));
+    }
+    if passed {
+        let glance = provider.glance(call.operation, &bytes)?;
+        let cost = money(endpoint, &bytes, false, &glance.usage);
+        let outcome = Outcome { usage: glance.usage, cost, finish_reason: glance.finish_reason, error: None };
+        return Ok(Got::Whole { headers, content: Content::Passed { status, body: bytes }, outcome, warnings });
+    }
+    let req = prepared.request(&call.source)?;
+    let resp = HttpResponse { status, headers, body: bytes };
+    let answer = provider.decode(req, to, &resp)?;
+    let cost = money(endpoint, &resp.body, false, answer.usage());
+    let outcome = outcome_of(&answer, cost);
+    Ok(Got::Whole { headers: resp.headers, content: Content::Neutral(Box::new(answer)), outcome, warnings })
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    match headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()) {
+        // Some servers forget it; what comes shows soon enough.
+        None => true,
+        Some(kind) => {
+            let kind = kind.trim_start().to_ascii_lowercase();
+            !kind.starts_with("application/json") && !kind.starts_with("text/html")
+        }
+    }
+}
+
+/// Reads a stream up to its first event, so that a failure there can still go elsewhere.
+#[expect(clippy::too_many_arguments, reason = "the parts of one exchange, used once")]
+async fn open(
+    call: &Call,
+    prepared: &mut Prepared,
+    endpoint: &Endpoint,
+    to: &Target<'_>,
+    headers: HeaderMap,
+    mut body: Body,
+    passed: bool,
+    recorder: &mut Recorder,
+    warnings: Vec<Warning>,
+) -> Result<Got> {
+    let provider = endpoint.provider;
+    let over = || Error::bad_upstream(format!("`{}` ended its stream before the first event", endpoint.name));
+    if passed {
+        let mut framing = SseDecoder::new();
+        let mut seen = false;
+        let mut first = Vec::new();
+        while !seen {
+            let Some(chunk) = body.chunk().await.transpose()? else {
+                let mut look = |event: sabir_wire::sse::SseEvent<'_>| {
+                    seen = true;
+                    provider.glance_event(event.event, event.data).map(drop)
+                };
+                framing.finish(&mut look)?;
+                return Err(over());
+            };
+            recorder.received(chunk.clone());
+            let mut look = |event: sabir_wire::sse::SseEvent<'_>| {
+                if !seen {
+                    seen = true;
+                    provider.glance_event(event.event, event.data)?;
+                }
+                Ok(())
+            };
+            framing.feed(&chunk, &mut look)?;
+            first.push(Frame::Passed(chunk));
+        }
+        recorder.first_event();
+        return Ok(Got::Stream { headers, first, feed: Feed::Passed(body), warnings });
+    }
+    let req = prepared.request(&call.source)?;
+    let mut decoder = provider.decoder(req, to);
+    let mut events = Vec::new();
+    while !events.iter().any(counts) {
+        let Some(chunk) = body.chunk().await.transpose()? else {
+            decoder.finish(&mut events)?;
+            if events.is_empty() {
+                return Err(over());
+            }
+            break;
+        };
+        recorder.received(chunk.clone());
+        if let Err(error) = decoder.feed(&chunk, &mut events) {
+            if events.iter().any(counts) {
+                // Something came before it: the caller gets that, then the error.
+                recorder.first_event();
+                let first = vec![Frame::Events(events), Frame::Error(error)];
+                return Ok(Got::Stream { headers, first, feed: Feed::Decoded(body, decoder), warnings });
+            }
+            return Err(error);
+        }
+    }
+    recorder.first_event();
+    Ok(Got::Stream { headers, first: vec![Frame::Events(events)], feed: Feed::Decoded(body, decoder), warnings })
+}
+
+/// Whether an event is part of the answer rather than an announcement of it.
+fn counts(event: &Event) -> bool {
+    matches!(event, Event::Delta { .. } | Event::Finish { .. } | Event::Logprobs { .. })
+}
+
+/// Plays a script of the built-in provider.
+async fn play(call: &Call, script: Script, recorder: &mut Recorder, warnings: Vec<Warning>) -> Result<Got> {
+    recorder.answered(200, None);
+    recorder.received(script.raw_response.clone().into());
+    let mut steps = VecDeque::from(script.steps);
+    if call.stream {
+        let first = loop {
+            let Some(step) = steps.pop_front() else {
+                return Err(Error::bad_upstream("the script ended before its first event"));
+            };
+            pause(step.wait).await;
+            match step.outcome? {
+                StepOutcome::Events(events) if events.is_empty() => {}
+                StepOutcome::Events(events) => break events,
+                StepOutcome::Whole(_) => return Err(Error::internal("a script streams a whole answer")),
+            }
+        };
+        recorder.first_event();
+        let first = vec![Frame::Events(first)];
+        return Ok(Got::Stream { headers: HeaderMap::new(), first, feed: Feed::Script(steps), warnings });
+    }
+    let mut answer = Accumulator::new();
+    let mut whole = None;
+    for step in steps {
+        pause(step.wait).await;
+        recorder.first_event();
+        match step.outcome? {
+            StepOutcome::Events(events) => events.iter().for_each(|event| answer.push(event)),
+            StepOutcome::Whole(response) => whole = Some(*response),
+        }
+    }
+    let answer = whole.unwrap_or_else(|| Response::Chat(Box::new(answer.finish())));
+    let outcome = outcome_of(&answer, None);
+    let content = Content::Neutral(Box::new(answer));
+    Ok(Got::Whole { headers: HeaderMap::new(), content, outcome, warnings })
+}
+
+pub(crate) async fn pause(wait: Duration) {
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// What the record needs of an answer.
+pub(crate) fn outcome_of(answer: &Response, cost: Option<f64>) -> Outcome {
+    let finish_reason = match answer {
+        Response::Chat(chat) => chat.choices.first().and_then(|choice| choice.finish_reason),
+        _ => None,
+    };
+    Outcome { usage: answer.usage().clone(), cost, finish_reason, error: None }
+}

@@ -1,0 +1,246 @@
+//! One call from beginning to end: plan, cache, attempt, record.
+//!
+//! Invariants: a call ends in one answer or one failure and in one ledger row; what a caller sees
+//! of an answer's end is committed (if the ledger is durable); a target is tried again only for
+//! errors that may pass.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::HeaderMap;
+use sabir_store::Status;
+use sabir_types::{Error, ErrorKind, Protocol, Result};
+
+use crate::{
+    attempt::{self, Got, Limits, Prepared},
+    backoff,
+    call::{Answer, Call, Content, Facts, Failure, Summary},
+    config::{Config, Durability},
+    engine::Engine,
+    plan::{Endpoint, Model},
+    record::{Outcome, Recorder},
+    stream::{self, Begun},
+};
+
+/// How long opening a connection may take unless the configuration says otherwise.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Runs one call.
+pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Result<Answer, Box<Failure>> {
+    let config = engine.config();
+    let durable = config.gateway.durability == Durability::Durable;
+    let keeps = !call.options.dryrun && config.gateway.durability != Durability::Off;
+    let ledger = if keeps { engine.ledger().cloned() } else { None };
+    let mut recorder = Recorder::open(&call, ledger);
+    let planned = config.model(call.operation, &call.model);
+    let (model, reached) = match planned {
+        Err(error) => (None, Err(error)),
+        Ok(model) => {
+            let reached = reach(&engine, &config, &model, &call, &mut recorder).await;
+            (Some(model), reached)
+        }
+    };
+    match reached {
+        Err(error) => Err(fail(call, model.as_deref(), error, recorder, durable).await),
+        Ok(Reached { endpoint, got }) => answer(engine, &config, call, endpoint, got, recorder, durable).await,
+    }
+}
+
+/// A target that answered.
+struct Reached {
+    endpoint: Arc<Endpoint>,
+    got: Got,
+}
+
+/// Tries the targets of a model in order, and all of them again after a pause, until one answers.
+async fn reach(
+    engine: &Arc<Engine>,
+    config: &Config,
+    model: &Model,
+    call: &Call,
+    recorder: &mut Recorder,
+) -> Result<Reached> {
+    let mut prepared = Prepared::new();
+    let strict = call.options.strict.unwrap_or(config.gateway.strict);
+    let deadline = total(config, model, None, call.stream).map(|total| call.started + total);
+    let mut targets: Vec<Arc<Endpoint>> = open_targets(engine, model);
+    let mut tries = 0;
+    loop {
+        let mut again = Vec::new();
+        let mut last = None;
+        for endpoint in &targets {
+            let limits = limits(config, model, endpoint, call.stream, deadline);
+            let tried = attempt::attempt(engine, call, &mut prepared, endpoint, strict, limits, recorder).await;
+            let error = match tried {
+                Ok(got) => {
+                    if matches!(got, Got::Whole { .. }) {
+                        engine.verdict(endpoint, None);
+                    }
+                    return Ok(Reached { endpoint: endpoint.clone(), got });
+                }
+                Err(error) => error,
+            };
+            engine.verdict(endpoint, Some(&error));
+            tracing::debug!(model = %model.name, provider = %endpoint.name, kind = error.kind().as_str(), %error, "a try failed");
+            recorder.tried(endpoint, &error);
+            if !error.kind().may_fall_back() {
+                return Err(error);
+            }
+            if error.is_retryable() {
+                again.push(endpoint.clone());
+            }
+            last = Some(error);
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(last.unwrap_or_else(|| too_late(model)));
+            }
+        }
+        let Some(error) = last else {
+            return Err(Error::new(ErrorKind::Config, format!("model `{}` has no provider to go to", model.name)));
+        };
+        if again.is_empty() || tries >= model.retries.num_retries {
+            return Err(error);
+        }
+        let Some(pause) = backoff::pause(&error, tries, model.retries.max_delay, rand::random()) else {
+            return Err(error);
+        };
+        if deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) {
+            return Err(error);
+        }
+        attempt::pause(pause).await;
+        tries += 1;
+        targets = again;
+    }
+}
+
+/// The targets whose circuits are closed; if none is, the first all the same.
+fn open_targets(engine: &Engine, model: &Model) -> Vec<Arc<Endpoint>> {
+    let open: Vec<_> = model.routing.iter().filter(|endpoint| engine.allows(endpoint)).cloned().collect();
+    if open.is_empty() { model.routing.first().cloned().into_iter().collect() } else { open }
+}
+
+fn too_late(model: &Model) -> Error {
+    Error::new(ErrorKind::Timeout, format!("model `{}` took longer than it may in all", model.name))
+}
+
+/// The nearest of the limits on the whole call.
+fn total(config: &Config, model: &Model, endpoint: Option<&Endpoint>, stream: bool) -> Option<Duration> {
+    let pick = |t: &crate::plan::Timeouts| if stream { t.stream_total } else { t.total };
+    endpoint
+        .and_then(|e| pick(&e.timeouts))
+        .or_else(|| pick(&model.timeouts))
+        .or_else(|| pick(&config.gateway.timeouts))
+}
+
+fn limits(config: &Config, model: &Model, endpoint: &Endpoint, stream: bool, deadline: Option<Instant>) -> Limits {
+    let tables = [&endpoint.timeouts, &model.timeouts, &config.gateway.timeouts];
+    let connect = tables.iter().find_map(|t| t.connect).unwrap_or(CONNECT);
+    let first = |pick: fn(&crate::plan::Timeouts) -> Option<Duration>| tables.iter().find_map(|t| pick(t));
+    let (own, what) = if stream {
+        (first(|t| t.first_event).or_else(|| first(|t| t.stream_total)), "the first event")
+    } else {
+        (first(|t| t.total), "the answer")
+    };
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    let answer = [own, left].into_iter().flatten().min();
+    Limits { connect, answer, what }
+}
+
+async fn answer(
+    engine: Arc<Engine>,
+    config: &Config,
+    call: Call,
+    endpoint: Arc<Endpoint>,
+    got: Got,
+    mut recorder: Recorder,
+    durable: bool,
+) -> Result<Answer, Box<Failure>> {
+    let variant_name = call.options.variant_name.clone().unwrap_or_else(|| call.model.clone());
+    let facts = |headers: HeaderMap, warnings, recorder: &Recorder| {
+        Box::new(Facts {
+            inference_id: call.id,
+            episode_id: call.episode_id,
+            variant_name: variant_name.clone(),
+            model_name: endpoint.model.clone(),
+            provider_name: endpoint.name.clone(),
+            provider_type: endpoint.provider.spec().id,
+            headers,
+            cached: false,
+            warnings,
+            overhead_us: recorder.overhead_us(),
+        })
+    };
+    match got {
+        Got::Whole { headers, content, outcome, warnings } => {
+            let (usage, cost) = recorder.totals();
+            let calls = if call.options.include_raw { recorder.raw_calls() } else { Vec::new() };
+            let facts = facts(headers, warnings, &recorder);
+            let output = match &content {
+                Content::Passed { .. } => None,
+                Content::Neutral(response) => Some(&**response),
+            };
+            let finish_reason = outcome.finish_reason;
+            let total = Outcome { usage: usage.clone(), cost, finish_reason, error: None };
+            let ack = recorder.close(Status::Ok, output, &total);
+            if durable && let Err(error) = ack.wait().await {
+                return Err(lost(&call, &endpoint, stream::unrecorded(&error)));
+            }
+            let summary = Box::new(Summary { usage, cost, finish_reason, calls, answer: None });
+            Ok(Answer::Whole { facts, content, summary })
+        }
+        Got::Stream { headers, first, feed, warnings } => {
+            let facts = facts(headers, warnings, &recorder);
+            let tables = [&endpoint.timeouts, &config.gateway.timeouts];
+            let between = tables.iter().find_map(|t| t.between_events);
+            let deadline = endpoint.timeouts.stream_total.or(config.gateway.timeouts.stream_total);
+            let frames = stream::run(Begun {
+                protocol: match &feed {
+                    attempt::Feed::Script(_) => Protocol::Dummy,
+                    _ => call.door,
+                },
+                engine,
+                recorder,
+                first,
+                feed,
+                between,
+                deadline: deadline.map(|total| call.started + total),
+                include_raw: call.options.include_raw,
+                include_answer: call.options.include_answer,
+                durable,
+                endpoint,
+            });
+            Ok(Answer::Stream { facts, frames })
+        }
+    }
+}
+
+fn lost(call: &Call, endpoint: &Endpoint, error: Error) -> Box<Failure> {
+    Box::new(Failure {
+        attempts: vec![(endpoint.name.clone(), error.clone())],
+        error,
+        inference_id: call.id,
+        episode_id: call.episode_id,
+        protocol: None,
+        headers: HeaderMap::new(),
+        calls: Vec::new(),
+    })
+}
+
+async fn fail(call: Call, model: Option<&Model>, error: Error, mut recorder: Recorder, durable: bool) -> Box<Failure> {
+    if error.kind() == ErrorKind::Internal {
+        tracing::error!(%error, model = %call.model, "a call failed inside the gateway");
+    }
+    let (usage, cost) = recorder.totals();
+    let calls = if call.options.include_raw { recorder.raw_calls() } else { Vec::new() };
+    let (attempts, protocol) = recorder.take_tried();
+    let headers = recorder.take_headers();
+    let outcome = Outcome { usage, cost, finish_reason: None, error: Some(error.clone()) };
+    let ack = recorder.close(Status::Error, None, &outcome);
+    if durable && let Err(lost) = ack.wait().await {
+        // The caller's own error says more than that it could not be written down.
+        tracing::error!(error = %lost, "a failed call could not be recorded");
+    }
+    tracing::debug!(model = model.map_or(call.model.as_str(), |model| &model.name), %error, "a call failed");
+    Box::new(Failure { error, inference_id: call.id, episode_id: call.episode_id, attempts, protocol, headers, calls })
+}
