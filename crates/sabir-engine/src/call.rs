@@ -15,9 +15,7 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, StatusCode};
-use sabir_types::{
-    Error, Event, Map, Operation, Protocol, Request, Response, Result, Secret, Usage, Uuid, Value, Warning,
-};
+use sabir_types::{Error, Event, Operation, Protocol, Request, Response, Result, Secret, Usage, Uuid, Value, Warning};
 
 use crate::plan::{BodyChange, HeaderChange};
 
@@ -103,7 +101,8 @@ pub struct CallOptions {
     /// Run it, but keep nothing.
     pub dryrun: bool,
     /// What may be answered from the cache and kept in it.
-    pub cache: CacheOptions,
+    /// `None`: as the configuration says.
+    pub cache: Option<CacheOptions>,
     /// Changes to the body.
     pub extra_body: Vec<Filtered<BodyChange>>,
     /// Changes to the headers.
@@ -168,7 +167,7 @@ pub struct Facts {
 }
 
 /// What an answer says.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Content {
     /// Bytes in the door's own protocol.
     Passed {
@@ -265,7 +264,7 @@ impl fmt::Debug for FrameStream {
 }
 
 /// A call that came to nothing. Its ledger row is committed, if the ledger could be written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Failure {
     /// What went wrong in the end.
     pub error: Error,
@@ -282,6 +281,3 @@ pub struct Failure {
     /// The model calls, if the caller asked for them.
     pub calls: Vec<RawCall>,
 }
-
-/// An empty set of provider options, for targets that have none.
-pub(crate) static NO_OPTIONS: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);

@@ -9,6 +9,7 @@ use sabir_store::Ledger;
 use sabir_types::{Error, ErrorKind, Result};
 
 use crate::{
+    cache::Cache,
     call::{Answer, Call, Failure},
     catalog::{Catalog, CatalogEntry},
     circuit::Circuits,
@@ -26,12 +27,14 @@ pub struct Engine {
     transport: Transport,
     circuits: Circuits,
     catalog: Catalog,
+    cache: Cache,
 }
 
 impl Engine {
     /// An engine. Rows go to `ledger`; `None` keeps nothing.
     pub fn new(config: Config, env: &Env, ledger: Option<Arc<dyn Ledger>>) -> Result<Arc<Self>> {
         Ok(Arc::new(Self {
+            cache: Cache::new(&config.gateway.cache),
             config: ArcSwap::from_pointee(config),
             ledger,
             transport: Transport::new(env)?,
@@ -65,6 +68,10 @@ impl Engine {
     /// have a key. Kept for a few minutes.
     pub async fn catalog(&self) -> Arc<Vec<CatalogEntry>> {
         self.catalog.get(self).await
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     pub(crate) fn transport(&self) -> &Transport {

@@ -4,6 +4,7 @@
 
 mod attempt;
 mod backoff;
+mod cache;
 pub mod call;
 mod capability;
 mod catalog;
@@ -14,6 +15,7 @@ mod patch;
 mod pipeline;
 pub mod plan;
 mod record;
+mod sharing;
 mod stream;
 mod transport;
 

@@ -16,11 +16,13 @@ use sabir_types::{Error, ErrorKind, Protocol, Result};
 use crate::{
     attempt::{self, Got, Limits, Prepared},
     backoff,
+    cache::Slot,
     call::{Answer, Call, Content, Facts, Failure, Summary},
     config::{Config, Durability},
     engine::Engine,
     plan::{Endpoint, Model},
     record::{Outcome, Recorder},
+    sharing,
     stream::{self, Begun},
 };
 
@@ -30,22 +32,47 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// Runs one call.
 pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Result<Answer, Box<Failure>> {
     let config = engine.config();
-    let durable = config.gateway.durability == Durability::Durable;
-    let keeps = !call.options.dryrun && config.gateway.durability != Durability::Off;
-    let ledger = if keeps { engine.ledger().cloned() } else { None };
-    let mut recorder = Recorder::open(&call, ledger);
-    let planned = config.model(call.operation, &call.model);
-    let (model, reached) = match planned {
-        Err(error) => (None, Err(error)),
-        Ok(model) => {
-            let reached = reach(&engine, &config, &model, &call, &mut recorder).await;
-            (Some(model), reached)
+    let model = match config.model(call.operation, &call.model) {
+        Ok(model) => model,
+        Err(error) => {
+            let recorder = open(&engine, &config, &call);
+            return Err(fail(call, None, error, recorder, is_durable(&config)).await);
         }
     };
-    match reached {
-        Err(error) => Err(fail(call, model.as_deref(), error, recorder, durable).await),
+    let wanted = sharing::wanted(&config, &call);
+    if wanted.read || wanted.write {
+        // What is shared is one allocation away from the path that is not.
+        return Box::pin(sharing::run(engine, config, model, call, wanted)).await;
+    }
+    direct(engine, config, model, call, None).await
+}
+
+/// Runs one call that nobody else shares, or the one that they share.
+pub(crate) async fn direct(
+    engine: Arc<Engine>,
+    config: Arc<Config>,
+    model: Arc<Model>,
+    call: Call,
+    slot: Option<Slot>,
+) -> Result<Answer, Box<Failure>> {
+    let durable = is_durable(&config);
+    let mut recorder = open(&engine, &config, &call);
+    recorder.share(slot);
+    match reach(&engine, &config, &model, &call, &mut recorder).await {
+        Err(error) => Err(fail(call, Some(&model), error, recorder, durable).await),
         Ok(Reached { endpoint, got }) => answer(engine, &config, call, endpoint, got, recorder, durable).await,
     }
+}
+
+/// Whether an answer waits for its row.
+pub(crate) fn is_durable(config: &Config) -> bool {
+    config.gateway.durability == Durability::Durable
+}
+
+/// Opens the row of a call, in the ledger that the configuration and the call ask for.
+pub(crate) fn open(engine: &Engine, config: &Config, call: &Call) -> Recorder {
+    let keeps = !call.options.dryrun && config.gateway.durability != Durability::Off;
+    Recorder::open(call, if keeps { engine.ledger().cloned() } else { None })
 }
 
 /// A target that answered.
@@ -227,7 +254,14 @@ fn lost(call: &Call, endpoint: &Endpoint, error: Error) -> Box<Failure> {
     })
 }
 
-async fn fail(call: Call, model: Option<&Model>, error: Error, mut recorder: Recorder, durable: bool) -> Box<Failure> {
+/// Closes the row of a call that came to nothing.
+pub(crate) async fn fail(
+    call: Call,
+    model: Option<&Model>,
+    error: Error,
+    mut recorder: Recorder,
+    durable: bool,
+) -> Box<Failure> {
     if error.kind() == ErrorKind::Internal {
         tracing::error!(%error, model = %call.model, "a call failed inside the gateway");
     }

@@ -12,6 +12,7 @@ use sabir_store::{Ack, Entry, InferenceRow, Ledger, ModelCallRow, Record, Status
 use sabir_types::{Error, ErrorKind, FinishReason, Protocol, Response, Result, Usage, Value, new_id};
 
 use crate::{
+    cache::Slot,
     call::{Call, RawCall},
     plan::Endpoint,
 };
@@ -42,6 +43,8 @@ struct Open {
     failure_headers: HeaderMap,
     /// What went wrong at each provider.
     tried: Vec<(Arc<str>, Error)>,
+    /// Where the model call that answered is left for those who share it.
+    slot: Option<Slot>,
 }
 
 struct Current {
@@ -86,7 +89,15 @@ impl Recorder {
             settled: false,
             failure_headers: HeaderMap::new(),
             tried: Vec::new(),
+            slot: None,
         })))
+    }
+
+    /// Leaves the model call that answers in this place too.
+    pub(crate) fn share(&mut self, slot: Option<Slot>) {
+        if let Some(open) = &mut self.0 {
+            open.slot = slot;
+        }
     }
 
     /// A model call begins.
@@ -216,8 +227,9 @@ impl Recorder {
     }
 
     /// A model call that was answered from the cache or by another caller's identical call.
-    pub(crate) fn from_cache(&mut self, call: ModelCallRow) {
+    pub(crate) fn from_cache(&mut self, mut call: ModelCallRow) {
         if let Some(open) = &mut self.0 {
+            call.inference_id = open.row.id;
             if open.calls.is_empty() {
                 open.row.input = Some(open.body.clone());
             }
@@ -231,13 +243,6 @@ impl Recorder {
         let Some(open) = &self.0 else { return 0 };
         let waiting = open.current.as_ref().map_or(0, |current| micros(current.started));
         micros(open.started).saturating_sub(open.upstream_us + waiting)
-    }
-
-    /// Labels the row with the variant that answered.
-    pub(crate) fn variant(&mut self, name: &str) {
-        if let Some(open) = &mut self.0 {
-            open.row.variant_name = name.to_owned();
-        }
     }
 
     /// The model calls as the caller may see them.
@@ -259,11 +264,6 @@ impl Recorder {
                 failed: call.status != Status::Ok,
             })
             .collect()
-    }
-
-    /// The last model call's whole body, for money rules and the cache.
-    pub(crate) fn last_body(&self) -> Option<&Bytes> {
-        self.0.as_ref()?.calls.last().map(|call| &call.raw_response)
     }
 
     /// Usage and money over all model calls, from the calls that have them.
@@ -296,6 +296,11 @@ impl Recorder {
         }
     }
 
+    /// The door's protocol.
+    pub(crate) fn door(&self) -> Option<Protocol> {
+        self.0.as_ref().map(|open| open.row.door)
+    }
+
     fn current(&mut self) -> Option<&mut Current> {
         self.0.as_mut()?.current.as_mut()
     }
@@ -317,6 +322,9 @@ impl Open {
 
     fn close(&mut self, status: Status, output: Option<&Response>, outcome: &Outcome) -> Ack {
         self.settled = true;
+        if let Some(slot) = self.slot.take() {
+            *slot.lock() = self.calls.last().cloned();
+        }
         let Some(ledger) = self.ledger.take() else { return Ack::done() };
         if self.calls.is_empty() {
             self.row.input = Some(std::mem::take(&mut self.body));

@@ -16,7 +16,8 @@ fn refused(body: &str) -> (String, Option<String>) {
 
 #[test]
 fn finds_the_model_where_it_stands() {
-    let body = r#" { "messages" : [ {"role":"user","content":"\"model\":\"no\" é"} ] , "model" : "gpt-\u0034o" , "x":1}"#;
+    let body =
+        r#" { "messages" : [ {"role":"user","content":"\"model\":\"no\" é"} ] , "model" : "gpt-\u0034o" , "x":1}"#;
     let peek = ok(body);
     assert_eq!(peek.model, "gpt-4o");
     assert_eq!(&body[peek.model_at.expect("in the body")], r#""gpt-\u0034o""#);
@@ -62,11 +63,7 @@ fn wrong_bodies_get_a_sentence() {
         (r#"{"model":"m"}"#, "`messages` is missing", Some("messages")),
         (r#"{"model":"m","messages":null}"#, "`messages` is missing", Some("messages")),
         (r#"{"model":"m","messages":[ ]}"#, "`messages` is empty: expected at least one message", Some("messages")),
-        (
-            r#"{"model":"m","messages":"hi"}"#,
-            "messages: expected an array of messages, got a string",
-            Some("messages"),
-        ),
+        (r#"{"model":"m","messages":"hi"}"#, "messages: expected an array of messages, got a string", Some("messages")),
         (
             r#"{"model":"m","messages":["hi"]}"#,
             "messages[0]: expected an object with `role`, got a string",
