@@ -1,0 +1,106 @@
+//! A look at an answer that goes through untouched.
+//!
+//! Invariant: only what the ledger needs is built; the rest is checked to be JSON and passed over.
+
+use std::borrow::Cow;
+
+use sabir_types::{Error, FinishReason, Operation, Result, Usage, Value};
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::{finish_reason, is_failure, usage};
+use crate::openai::error;
+
+/// What can be seen at a glance.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Glimpse {
+    /// What it consumed.
+    pub usage: Usage,
+    /// Why the model stopped.
+    pub finish_reason: Option<FinishReason>,
+    /// The stream ends here.
+    pub done: bool,
+}
+
+#[derive(Deserialize)]
+struct Seen<'a> {
+    #[serde(borrow, default)]
+    choices: Option<Vec<SeenChoice<'a>>>,
+    #[serde(default)]
+    usage: Option<Value>,
+    #[serde(default)]
+    error: Option<IgnoredAny>,
+    #[serde(default, borrow)]
+    object: Option<Cow<'a, str>>,
+    #[serde(default)]
+    data: Option<IgnoredAny>,
+    #[serde(default)]
+    x_groq: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct SeenChoice<'a> {
+    #[serde(default, borrow)]
+    finish_reason: Option<Cow<'a, str>>,
+    #[serde(default)]
+    usage: Option<Value>,
+}
+
+/// Looks at a whole answer with a success status.
+pub fn glance(operation: Operation, body: &[u8]) -> Result<Glimpse> {
+    let seen: Seen<'_> = serde_json::from_slice(body)
+        .map_err(|e| Error::bad_upstream(format!("the provider's answer is not what was asked for: {e}")))?;
+    refuse(&seen, body)?;
+    let missing = match operation {
+        Operation::Embed => seen.data.is_none().then_some("data"),
+        _ => seen.choices.as_ref().is_none_or(Vec::is_empty).then_some("choices"),
+    };
+    if let Some(name) = missing {
+        return Err(Error::bad_upstream(format!("the provider's answer has no `{name}`")));
+    }
+    glimpse(seen)
+}
+
+/// Looks at one event of a stream.
+pub fn glance_event(data: &str) -> Result<Glimpse> {
+    if data.trim() == "[DONE]" {
+        return Ok(Glimpse { done: true, ..Glimpse::default() });
+    }
+    let seen: Seen<'_> = serde_json::from_str(data)
+        .map_err(|e| Error::bad_upstream(format!("an event of the provider's stream is not JSON: {e}")))?;
+    refuse(&seen, data.as_bytes())?;
+    glimpse(seen)
+}
+
+fn refuse(seen: &Seen<'_>, body: &[u8]) -> Result<()> {
+    if seen.error.is_some() || seen.object.as_deref() == Some("error") {
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|e| Error::bad_upstream(format!("the provider's answer is not JSON: {e}")))?;
+        if let Some(error) = error::embedded(&value) {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+fn glimpse(seen: Seen<'_>) -> Result<Glimpse> {
+    let mut found = Glimpse::default();
+    for choice in seen.choices.unwrap_or_default() {
+        if let Some(word) = choice.finish_reason.filter(|word| !word.is_empty()) {
+            if is_failure(&word) {
+                return Err(Error::new(
+                    sabir_types::ErrorKind::Upstream,
+                    format!("the model broke off: finish reason `{word}`"),
+                ));
+            }
+            found.finish_reason = Some(finish_reason(&word));
+        }
+        if let Some(raw) = choice.usage.filter(Value::is_object) {
+            found.usage = usage(&raw);
+        }
+    }
+    let groq = seen.x_groq.as_ref().and_then(|extra| extra.get("usage")).filter(|raw| raw.is_object());
+    if let Some(raw) = seen.usage.as_ref().filter(|raw| raw.is_object()).or(groq) {
+        found.usage = usage(raw);
+    }
+    Ok(found)
+}

@@ -1,0 +1,118 @@
+//! Tests of the answer readers. Invariant: however a stream is cut, it says the same.
+
+use sabir_types::{Accumulator, Block, ErrorKind, Event, FinishReason, Operation};
+
+use super::*;
+
+const WHOLE: &str = r#"{"id":"c1","object":"chat.completion","created":7,"model":"m-1","choices":[{"index":0,
+  "message":{"role":"assistant","content":"hi","refusal":null,"reasoning_content":"hm","annotations":[],
+  "tool_calls":[{"id":"t1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}],"odd":1},
+  "logprobs":null,"finish_reason":"stop"}],
+  "usage":{"prompt_tokens":5,"completion_tokens":3,"total_tokens":8,"prompt_tokens_details":{"cached_tokens":2},
+  "completion_tokens_details":{"reasoning_tokens":1}},"service_tier":"default","system_fingerprint":"fp"}"#;
+
+const STREAM: &str = concat!(
+    ": warm-up\n\n",
+    "data: {\"id\":\"c1\",\"created\":7,\"model\":\"m-1\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n",
+    "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"hm\"}}],\"usage\":null}\n\n",
+    "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"h\"}}]}\r\n\r\n",
+    "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"i\"}}]}\n\n",
+    "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"t1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}]}\n\n",
+    "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"a\\\"\"}}]}}]}\n\n",
+    "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\":1}\"}}]}}]}\n\n",
+    "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+    "data: {\"id\":\"c1\",\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":3,\"total_tokens\":8,\"prompt_tokens_details\":{\"cached_tokens\":2},\"completion_tokens_details\":{\"reasoning_tokens\":1}}}\n\n",
+    "data: [DONE]\n\n",
+);
+
+fn read(text: &str, size: usize) -> Result<Vec<Event>, sabir_types::Error> {
+    let (mut stream, mut out) = (ChatStream::new(), Vec::new());
+    for piece in text.as_bytes().chunks(size) {
+        stream.feed(piece, &mut out)?;
+    }
+    stream.finish(&mut out)?;
+    Ok(out)
+}
+
+#[test]
+fn a_stream_adds_up_to_the_whole_answer() {
+    let mut whole = chat(WHOLE.as_bytes()).unwrap();
+    assert_eq!(whole.choices[0].finish_reason, Some(FinishReason::ToolCalls));
+    assert_eq!(whole.usage.cache_read_tokens, Some(2));
+    assert_eq!(whole.choices[0].rest.keys().collect::<Vec<_>>(), ["odd"]);
+    whole.choices[0].rest.clear();
+    for size in [1, 2, 3, 7, 64, 100_000] {
+        let mut acc = Accumulator::new();
+        for event in read(STREAM, size).unwrap() {
+            acc.push(&event);
+        }
+        assert_eq!(acc.finish(), whole, "cut at {size}");
+    }
+}
+
+#[test]
+fn cut_off_streams_are_errors() {
+    let cut = &STREAM[..STREAM.find("\"finish_reason\":\"stop\"").unwrap() - 60];
+    for text in [cut, "", ": ping\n\n"] {
+        let error = read(text, 64).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadUpstream, "{error:?}");
+    }
+    let without_marker = STREAM.replace("data: [DONE]\n\n", "");
+    assert!(read(&without_marker, 64).is_ok());
+}
+
+#[test]
+fn errors_inside_a_stream_are_errors() {
+    let text = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"error\":{\"message\":\"gone\",\"code\":503}}\n\n";
+    let error = read(text, 64).unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Upstream, "gone"));
+}
+
+#[test]
+fn whole_calls_with_the_same_index_are_told_apart_by_id() {
+    let call = |id: &str, name: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":0,\"id\":\"{id}\",\"function\":{{\"name\":\"{name}\",\"arguments\":\"{{}}\"}}}}]}}}}]}}\n\n"
+        )
+    };
+    let text = format!(
+        "{}{}data: {{\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"tool_calls\"}}]}}\n\n",
+        call("a", "f"),
+        call("b", "g")
+    );
+    let mut acc = Accumulator::new();
+    for event in read(&text, 7).unwrap() {
+        acc.push(&event);
+    }
+    let answer = acc.finish();
+    let names: Vec<_> = answer.choices[0]
+        .content
+        .iter()
+        .map(|block| match block {
+            Block::ToolCall(call) => (call.id.as_str(), call.name.as_str(), call.arguments.as_str()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(names, [("a", "f", "{}"), ("b", "g", "{}")]);
+}
+
+#[test]
+fn garbage_is_not_an_answer() {
+    for body in
+        ["", "nope", "[]", "{}", r#"{"choices":[]}"#, r#"{"choices":[{}]}"#, r#"{"object":"error","message":"x"}"#]
+    {
+        assert!(chat(body.as_bytes()).is_err(), "{body}");
+    }
+    assert!(glance(Operation::Chat, b"{}").is_err());
+    assert!(glance(Operation::Chat, br#"{"error":{"message":"x"}}"#).is_err());
+    let seen = glance(Operation::Chat, WHOLE.as_bytes()).unwrap();
+    assert_eq!((seen.usage.total(), seen.finish_reason), (Some(8), Some(FinishReason::Stop)));
+    assert!(glance_event(" [DONE]").unwrap().done);
+}
+
+#[test]
+fn xai_counts_thoughts_apart() {
+    let raw = serde_json::json!({"prompt_tokens":12,"completion_tokens":1,"total_tokens":241,
+        "completion_tokens_details":{"reasoning_tokens":228}});
+    assert_eq!(usage(&raw).output_tokens, Some(229));
+}
