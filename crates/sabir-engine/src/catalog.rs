@@ -92,6 +92,9 @@ async fn list(engine: &Engine, config: &Config) -> Vec<CatalogEntry> {
 /// A provider's own list; empty if it has no key or no list.
 async fn ask(engine: &Engine, config: &Config, provider: &'static dyn Provider) -> Result<Vec<String>> {
     let spec = provider.spec();
+    if !provider.known_models().is_empty() {
+        return Ok(provider.known_models().iter().map(|name| (*name).to_owned()).collect());
+    }
     // Any name will do: what counts is where the provider listens and with which key.
     let Ok(model) = config.model(Operation::Chat, &format!("{}::any", spec.id)) else { return Ok(Vec::new()) };
     let Some(endpoint) = model.routing.first() else { return Ok(Vec::new()) };

@@ -3,6 +3,7 @@
 //! Invariant: no socket, no clock, no environment, no random number. What a provider needs from
 //! the world (a key, the time for a signature) it is given.
 
+pub mod openai_compat;
 pub mod provider;
 mod providers;
 

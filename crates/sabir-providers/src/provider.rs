@@ -228,6 +228,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
         Ok((Outbound::Http(HttpRequest::from_parts(parts, body)), warnings))
     }
 
+    /// The models that are always there: the built-in provider's.
+    fn known_models(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// How to ask which models there are; `None` if the provider cannot say.
     fn models(&self, to: &Target<'_>) -> Result<Option<HttpRequest>> {
         let _ = to;

@@ -2,8 +2,38 @@
 
 use crate::Provider;
 
+mod deepseek;
+mod dummy;
+mod fireworks;
+mod groq;
+mod hyperbolic;
+mod mistral;
+mod ollama;
+mod openai;
+mod openrouter;
+mod sglang;
+mod tgi;
+mod together;
+mod vllm;
+mod xai;
+
 /// Every provider, in the order in which people are shown them.
-static ALL: &[&dyn Provider] = &[];
+static ALL: &[&dyn Provider] = &[
+    &dummy::PROVIDER,
+    &openai::PROVIDER,
+    &deepseek::PROVIDER,
+    &fireworks::PROVIDER,
+    &groq::PROVIDER,
+    &hyperbolic::PROVIDER,
+    &mistral::PROVIDER,
+    &ollama::PROVIDER,
+    &openrouter::PROVIDER,
+    &sglang::PROVIDER,
+    &tgi::PROVIDER,
+    &together::PROVIDER,
+    &vllm::PROVIDER,
+    &xai::PROVIDER,
+];
 
 /// Every provider, in the order in which people are shown them.
 pub fn all() -> &'static [&'static dyn Provider] {

@@ -2,6 +2,8 @@
 //!
 //! Invariant: what the dialect has no word for is an error or a warning that names it.
 
+use std::borrow::Cow;
+
 use sabir_types::{
     Block, CallKind, ChatRequest, Effort, Error, Map, Media, Message, Protocol, ResponseFormat, Result, Role, Source,
     Thinking, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Value, Warning,
@@ -31,8 +33,14 @@ pub struct Dialect {
     pub replay: Option<&'static str>,
     /// Whether messages may carry a `name`.
     pub names: bool,
-    /// Where documents go: OpenAI's `file` part, or Mistral's `document_url`.
+    /// Where documents go: OpenAI's `file` part, or a `document_url` part.
     pub document_url: bool,
+    /// Whether an assistant turn with tool calls must carry a thought, an empty one if need be.
+    pub replay_always: bool,
+    /// Tool call ids must have exactly that many letters and digits: others are mapped.
+    pub id_length: Option<usize>,
+    /// Members of the request that the provider refuses: left out with a warning.
+    pub lacks: &'static [&'static str],
 }
 
 /// How to ask for thinking.
@@ -62,6 +70,9 @@ impl Dialect {
         replay: None,
         names: true,
         document_url: false,
+        replay_always: false,
+        id_length: None,
+        lacks: &[],
     };
 
     /// What most others take.
@@ -121,6 +132,12 @@ pub fn chat(req: &ChatRequest, model: &str, dialect: &Dialect, warnings: &mut Ve
                     out.insert(name.clone(), value.clone());
                 }
             }
+        }
+    }
+    for name in dialect.lacks {
+        if out.remove(*name).is_some() {
+            let message = "left out: the provider has no such parameter".to_owned();
+            warnings.push(Warning { param: (*name).to_owned(), message });
         }
     }
     serde_json::to_vec(&out).map_err(|e| Error::internal("a chat request could not be written").with_source(e))
@@ -200,7 +217,7 @@ impl Writer<'_> {
             texts.push(json!({"type": "text", "text": "The result is in the user message that follows."}));
         }
         let content = if texts.is_empty() { "".into() } else { plain(texts) };
-        out.push(json!({"role": "tool", "tool_call_id": result.id, "content": content}));
+        out.push(json!({"role": "tool", "tool_call_id": fitting(&result.id, self.dialect), "content": content}));
         Ok(carried)
     }
 
@@ -213,7 +230,7 @@ impl Writer<'_> {
         for (at, block) in message.content.iter().enumerate() {
             match block {
                 Block::Thinking(thinking) => self.thinking(thinking, &mut out),
-                Block::ToolCall(call) => calls.push(tool_call(call)),
+                Block::ToolCall(call) => calls.push(tool_call(call, self.dialect)),
                 Block::Refusal { text } => refusal.push_str(text),
                 Block::Unknown(unknown) if unknown.data.get("audio").is_some() => {
                     out.insert("audio".into(), unknown.data["audio"].clone());
@@ -231,6 +248,9 @@ impl Writer<'_> {
             out.insert("refusal".into(), refusal.into());
         }
         if !calls.is_empty() {
+            if let (Some(name), true) = (self.dialect.replay, self.dialect.replay_always) {
+                out.entry(name).or_insert_with(|| "".into());
+            }
             out.insert("tool_calls".into(), calls.into());
         }
         self.name(message, &mut out);
@@ -372,14 +392,32 @@ fn sound(mime: Option<&str>) -> &str {
     }
 }
 
-fn tool_call(call: &ToolCall) -> Value {
+/// An id as the provider takes it. The same id always becomes the same other id.
+fn fitting<'i>(id: &'i str, dialect: &Dialect) -> Cow<'i, str> {
+    let Some(length) = dialect.id_length else { return id.into() };
+    if id.len() == length && id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return id.into();
+    }
+    // FNV-1a, written in base 36: an id is unique within its conversation, more is not needed.
+    let mut hash =
+        id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+    let digits = (0..length).map(|_| {
+        let digit = char::from_digit((hash % 36) as u32, 36).unwrap_or('0');
+        hash /= 36;
+        digit
+    });
+    digits.collect::<String>().into()
+}
+
+fn tool_call(call: &ToolCall, dialect: &Dialect) -> Value {
+    let id = fitting(&call.id, dialect);
     match call.kind {
         CallKind::Function => {
             let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
-            json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}})
+            json!({"id": id, "type": "function", "function": {"name": call.name, "arguments": arguments}})
         }
         CallKind::Custom => {
-            json!({"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}})
+            json!({"id": id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}})
         }
     }
 }

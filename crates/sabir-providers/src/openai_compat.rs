@@ -1,0 +1,197 @@
+//! The providers that speak as OpenAI does: one implementation, and data for what differs.
+//!
+//! Invariant: no provider is named here; a difference is a field of [`Quirks`].
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
+use memchr::memmem;
+use sabir_types::{Error, Event, Operation, Protocol, Request, Response, Result, Value, Warning};
+use sabir_wire::openai::{self, decode::Glimpse, emit::Dialect};
+
+use crate::{Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Provider, Spec, Target};
+
+/// A provider of the OpenAI family.
+#[derive(Debug)]
+pub struct OpenAiCompat {
+    /// What it is and can do.
+    pub spec: Spec,
+    /// How it differs.
+    pub quirks: Quirks,
+}
+
+/// How a provider differs from OpenAI.
+#[derive(Debug)]
+pub struct Quirks {
+    /// Its words.
+    pub dialect: Dialect,
+    /// Members of OpenAI's requests that it refuses: a body that holds one cannot go through untouched.
+    pub refuses: &'static [&'static str],
+    /// Options of the configuration that become headers: the option's name, the header's name.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// Whether it lists its models.
+    pub lists_models: bool,
+}
+
+impl Quirks {
+    /// None at all.
+    pub const NONE: Self = Self { dialect: Dialect::COMPATIBLE, refuses: &[], headers: &[], lists_models: true };
+}
+
+/// What the family's servers have in common.
+pub const USUAL: Capabilities = Capabilities {
+    operations: &[Operation::Chat, Operation::Embed],
+    stream: true,
+    tools: true,
+    parallel_tool_calls: true,
+    custom_tools: false,
+    image: true,
+    audio: false,
+    file: false,
+    video: false,
+    json: true,
+    json_schema: true,
+    reasoning: true,
+    seed: true,
+    penalties: true,
+    logit_bias: true,
+    logprobs: true,
+    n: true,
+    top_k: false,
+    stop: true,
+};
+
+impl OpenAiCompat {
+    fn base<'t>(&'t self, to: &Target<'t>) -> Result<&'t str> {
+        let base = to.api_base.or(self.spec.base_url).ok_or_else(|| {
+            let message = format!("provider `{}` has no usual address: set `api_base`", self.spec.id);
+            Error::new(sabir_types::ErrorKind::Config, message)
+        })?;
+        Ok(base.trim_end_matches('/'))
+    }
+
+    fn request(&self, method: Method, path: &str, to: &Target<'_>) -> Result<Parts> {
+        let url = format!("{}{path}", self.base(to)?);
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        parts.method = method;
+        parts.uri = url
+            .parse()
+            .map_err(|e| Error::new(sabir_types::ErrorKind::Config, format!("`{url}` is not a URL")).with_source(e))?;
+        parts.headers = self.headers(to)?;
+        Ok(parts)
+    }
+
+    fn headers(&self, to: &Target<'_>) -> Result<HeaderMap> {
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(key) = to.key {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose())).map_err(|_| {
+                let message =
+                    format!("the key of provider `{}` holds characters that no header can carry", self.spec.id);
+                Error::new(sabir_types::ErrorKind::Config, message)
+            })?;
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        for (option, name) in self.quirks.headers {
+            if let Some(Value::String(text)) = to.options.get(*option) {
+                let value = HeaderValue::try_from(text.as_str()).map_err(|_| {
+                    Error::new(sabir_types::ErrorKind::Config, format!("option `{option}` cannot stand in a header"))
+                })?;
+                headers.insert(http::HeaderName::from_static(name), value);
+            }
+        }
+        Ok(headers)
+    }
+}
+
+impl Provider for OpenAiCompat {
+    fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    fn head(&self, operation: Operation, _stream: bool, to: &Target<'_>) -> Result<Parts> {
+        let path = match operation {
+            Operation::Embed => "/embeddings",
+            _ => "/chat/completions",
+        };
+        self.request(Method::POST, path, to)
+    }
+
+    fn body(&self, req: &Request, to: &Target<'_>) -> Result<Encoded> {
+        let mut warnings: Vec<Warning> = Vec::new();
+        let body = match req {
+            Request::Chat(chat) => openai::emit::chat(chat, to.model, &self.quirks.dialect, &mut warnings)?,
+            Request::Embed(embed) => openai::embed::emit(embed, to.model)?,
+            other => {
+                let what = other.operation().as_str();
+                return Err(Error::unsupported("model", format!("provider `{}` has no {what}", self.spec.id)));
+            }
+        };
+        Ok(Encoded { body: Bytes::from(body), warnings })
+    }
+
+    fn models(&self, to: &Target<'_>) -> Result<Option<HttpRequest>> {
+        if !self.quirks.lists_models {
+            return Ok(None);
+        }
+        let parts = self.request(Method::GET, "/models", to)?;
+        Ok(Some(HttpRequest::from_parts(parts, Bytes::new())))
+    }
+
+    fn model_names(&self, body: &[u8]) -> Result<Vec<String>> {
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|e| Error::bad_upstream(format!("the list of models is not JSON: {e}")))?;
+        // Most answer with OpenAI's list object, some with the bare list.
+        let list = value.get("data").unwrap_or(&value).as_array();
+        let list = list.ok_or_else(|| Error::bad_upstream("the list of models is not a list"))?;
+        Ok(list.iter().filter_map(|model| model.get("id")?.as_str()).map(str::to_owned).collect())
+    }
+
+    fn decode(&self, req: &Request, _to: &Target<'_>, resp: &HttpResponse) -> Result<Response> {
+        match req {
+            Request::Embed(_) => Ok(Response::Embed(Box::new(openai::embed::decode(&resp.body)?))),
+            _ => Ok(Response::Chat(Box::new(openai::decode::chat(&resp.body)?))),
+        }
+    }
+
+    fn decoder(&self, _req: &Request, _to: &Target<'_>) -> Box<dyn Decoder> {
+        Box::new(Stream(openai::decode::ChatStream::new()))
+    }
+
+    fn passes(&self, _operation: Operation, body: &[u8]) -> bool {
+        // A text that merely mentions the name is translated needlessly, which does no harm.
+        !self.quirks.refuses.iter().any(|name| memmem::find(body, name.as_bytes()).is_some())
+    }
+
+    fn glance(&self, operation: Operation, body: &[u8]) -> Result<Glance> {
+        openai::decode::glance(operation, body).map(seen)
+    }
+
+    fn glance_event(&self, _event: Option<&str>, data: &str) -> Result<Glance> {
+        openai::decode::glance_event(data).map(seen)
+    }
+
+    fn error(&self, resp: &HttpResponse) -> Error {
+        openai::error::decode(resp.status.as_u16(), &resp.body)
+    }
+
+    fn protocol(&self, _operation: Operation, _to: &Target<'_>) -> Protocol {
+        Protocol::OpenAi
+    }
+}
+
+fn seen(glimpse: Glimpse) -> Glance {
+    Glance { usage: glimpse.usage, finish_reason: glimpse.finish_reason, done: glimpse.done }
+}
+
+struct Stream(openai::decode::ChatStream);
+
+impl Decoder for Stream {
+    fn feed(&mut self, bytes: &[u8], out: &mut Vec<Event>) -> Result<()> {
+        self.0.feed(bytes, out)
+    }
+
+    fn finish(&mut self, out: &mut Vec<Event>) -> Result<()> {
+        self.0.finish(out)
+    }
+}
