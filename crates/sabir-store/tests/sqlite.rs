@@ -1,5 +1,7 @@
 //! The SQLite ledger: what every ledger does, and what a file adds to it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
