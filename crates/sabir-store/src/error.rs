@@ -19,7 +19,33 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
+    /// The file or its folder cannot be made or opened.
+    #[error("the ledger file `{file}` cannot be opened: {reason}")]
+    Open {
+        /// The file.
+        file: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// Another process writes to the file, and goes on doing so.
+    #[error("the ledger's database is held by another process: {0}")]
+    Busy(String),
+    /// More waits to be written than may be kept in memory.
+    #[error("the ledger's queue is full: {bytes} bytes wait to be written")]
+    Full {
+        /// How much waits.
+        bytes: usize,
+    },
     /// The writer is gone.
     #[error("the ledger is closed")]
     Closed,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseBusy) => Self::Busy(error.to_string()),
+            _ => Self::Database(error.to_string()),
+        }
+    }
 }

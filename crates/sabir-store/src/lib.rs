@@ -2,11 +2,15 @@
 //!
 //! Invariant: a row whose acknowledgement was awaited is there after the process is killed.
 
+#[doc(hidden)]
+pub mod conformance;
 mod error;
 pub mod ledger;
+pub mod sqlite;
 
 pub use error::StoreError;
 pub use ledger::{
     Ack, Answer, Comparison, Entry, FeedbackKind, FeedbackRow, Filter, InferenceQuery, InferenceRow, Ledger,
     ModelCallRow, OrderBy, OrderKey, Record, Status, TargetKind,
 };
+pub use sqlite::SqliteLedger;

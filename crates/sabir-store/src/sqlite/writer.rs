@@ -1,0 +1,363 @@
+//! Writing: one thread that commits everything that waits in one transaction, then acknowledges it.
+//!
+//! Invariant: an entry is acknowledged with `Ok` only after its transaction is committed; an entry
+//! that cannot be written does not take others with it; what is queued is bounded in bytes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use parking_lot::{Condvar, Mutex};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::reader::{self, Readers};
+use super::row::Statements;
+use crate::{Ack, Entry, FeedbackKind, StoreError};
+
+/// Above this, also those who would not wait for the disk are made to.
+const SLOW_BYTES: usize = 64 << 20;
+/// Above this, entries are refused.
+const FULL_BYTES: usize = 512 << 20;
+/// One transaction takes no more than this many entries, so that the first need not wait for the last.
+const BATCH: usize = 256;
+/// The pages in the write-ahead log at which it is copied into the database.
+const CHECKPOINT_PAGES: usize = 4_000;
+/// How many times that the log may grow before the writer copies it by itself.
+const CHECKPOINT_SELF: usize = 8;
+
+type Reply = oneshot::Sender<Result<(), StoreError>>;
+
+/// What the writer is asked to do, and who waits for it.
+struct Item {
+    task: Task,
+    reply: Option<Reply>,
+}
+
+enum Task {
+    Write(Entry),
+    /// Answer when everything before is committed.
+    Flush,
+    /// Try to write and answer how it went.
+    Probe,
+}
+
+impl Item {
+    fn entry(&self) -> Option<&Entry> {
+        match &self.task {
+            Task::Write(entry) => Some(entry),
+            Task::Flush | Task::Probe => None,
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.entry().map_or(0, size)
+    }
+}
+
+/// About how much memory an entry holds.
+fn size(entry: &Entry) -> usize {
+    const FIXED: usize = 512;
+    match entry {
+        Entry::Inference(record) => {
+            let row = &record.inference;
+            let own = row.input.as_ref().map_or(0, bytes::Bytes::len) + row.output.as_ref().map_or(0, String::len);
+            let calls = record.calls.iter().map(|call| call.raw_request.len() + call.raw_response.len() + FIXED);
+            own + calls.sum::<usize>() + FIXED
+        }
+        Entry::Feedback(row) => match &row.value {
+            FeedbackKind::Comment(text) | FeedbackKind::Demonstration(text) => text.len() + FIXED,
+            FeedbackKind::Boolean(_) | FeedbackKind::Float(_) => FIXED,
+        },
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    items: Vec<Item>,
+    /// The size of what is queued or being written.
+    bytes: usize,
+    /// The writer waits to be woken.
+    asleep: bool,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    ready: Condvar,
+    /// The last write failed.
+    failing: AtomicBool,
+    /// A reading thread has copied the log; only its tail is left to do.
+    tail: AtomicBool,
+}
+
+/// The way to the writing thread.
+#[derive(Clone)]
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    wait: bool,
+}
+
+impl Writer {
+    /// Starts the thread. `wait`: acknowledge when committed rather than at once.
+    pub(super) fn start(
+        connection: Connection,
+        readers: Readers,
+        wait: bool,
+    ) -> Result<(Self, JoinHandle<()>), StoreError> {
+        let shared = Arc::<Shared>::default();
+        let thread = std::thread::Builder::new().name("ledger-write".into());
+        let handle = thread.spawn({
+            let shared = shared.clone();
+            move || {
+                if let Err(error) = run(&shared, &connection, &readers) {
+                    tracing::error!(%error, "the ledger's writer could not start");
+                }
+                shared.close();
+                if let Err(error) = reader::checkpoint(&connection, "TRUNCATE") {
+                    tracing::warn!(%error, "the write-ahead log stays for the next start");
+                }
+            }
+        });
+        let handle = handle.map_err(|e| StoreError::Database(format!("no thread to write with: {e}")))?;
+        Ok((Self { shared, wait }, handle))
+    }
+
+    /// Queues an entry.
+    pub(super) fn append(&self, entry: Entry) -> Ack {
+        let bytes = size(&entry);
+        let mut queue = self.shared.queue.lock();
+        let refusal = if queue.closed {
+            Some(StoreError::Closed)
+        } else if queue.bytes + bytes > FULL_BYTES && queue.bytes > 0 {
+            Some(StoreError::Full { bytes: queue.bytes })
+        } else {
+            None
+        };
+        if let Some(error) = refusal {
+            drop(queue);
+            let (reply, receiver) = oneshot::channel();
+            let _held = reply.send(Err(error));
+            return Ack(Some(receiver));
+        }
+        queue.bytes += bytes;
+        let (reply, ack) = if self.wait || queue.bytes > SLOW_BYTES {
+            let (reply, receiver) = oneshot::channel();
+            (Some(reply), Ack(Some(receiver)))
+        } else {
+            (None, Ack::done())
+        };
+        self.shared.push(queue, Item { task: Task::Write(entry), reply });
+        ack
+    }
+
+    /// Resolves when everything that was queued before is committed.
+    pub(super) async fn flush(&self) -> Result<(), StoreError> {
+        self.request(Task::Flush).await
+    }
+
+    /// Whether entries can be written; tries it if the last one could not.
+    pub(super) async fn health(&self) -> Result<(), StoreError> {
+        if self.shared.failing.load(Ordering::Relaxed) {
+            return self.request(Task::Probe).await;
+        }
+        if self.shared.queue.lock().closed { Err(StoreError::Closed) } else { Ok(()) }
+    }
+
+    /// Takes no more; what is queued is still written.
+    pub(super) fn close(&self) {
+        self.shared.queue.lock().closed = true;
+        self.shared.ready.notify_one();
+    }
+
+    async fn request(&self, task: Task) -> Result<(), StoreError> {
+        let (reply, receiver) = oneshot::channel();
+        {
+            let queue = self.shared.queue.lock();
+            if queue.closed {
+                return Err(StoreError::Closed);
+            }
+            self.shared.push(queue, Item { task, reply: Some(reply) });
+        }
+        receiver.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+impl Shared {
+    fn push(&self, mut queue: parking_lot::MutexGuard<'_, Queue>, item: Item) {
+        queue.items.push(item);
+        let wake = std::mem::take(&mut queue.asleep);
+        drop(queue);
+        if wake {
+            self.ready.notify_one();
+        }
+    }
+
+    /// Swaps what is queued into `batch`; false when there will be no more.
+    fn take(&self, batch: &mut Vec<Item>, written: usize) -> bool {
+        let mut queue = self.queue.lock();
+        queue.bytes -= written;
+        while queue.items.is_empty() {
+            if queue.closed {
+                return false;
+            }
+            queue.asleep = true;
+            self.ready.wait(&mut queue);
+        }
+        queue.asleep = false;
+        std::mem::swap(&mut queue.items, batch);
+        true
+    }
+
+    /// After this nothing is queued; whoever still waits is told so by the dropped reply.
+    fn close(&self) {
+        let mut queue = self.queue.lock();
+        queue.closed = true;
+        queue.items.clear();
+    }
+}
+
+fn run(shared: &Arc<Shared>, connection: &Connection, readers: &Readers) -> Result<(), StoreError> {
+    let mut work = Work {
+        statements: Statements::new(connection)?,
+        connection,
+        shared,
+        readers,
+        lost: None,
+        lost_entries: 0,
+        pages: 0,
+        asked: false,
+    };
+    let mut items = Vec::new();
+    let mut written = 0;
+    while shared.take(&mut items, written) {
+        written = items.iter().map(Item::size).sum();
+        for batch in items.chunks_mut(BATCH) {
+            work.batch(batch);
+        }
+        items.clear();
+        work.checkpoint();
+    }
+    Ok(())
+}
+
+struct Work<'c> {
+    statements: Statements<'c>,
+    connection: &'c Connection,
+    shared: &'c Arc<Shared>,
+    readers: &'c Readers,
+    /// Why an entry that nobody waited for is not there; the next flush says so.
+    lost: Option<StoreError>,
+    /// How many such entries there were since writing failed.
+    lost_entries: u64,
+    /// About how many pages were written to the log since it was copied.
+    pages: usize,
+    /// The reading threads were asked to copy it.
+    asked: bool,
+}
+
+impl Work<'_> {
+    fn batch(&mut self, items: &mut [Item]) {
+        let entries = items.iter().filter_map(Item::entry);
+        // A commit writes the last page of each table and index again.
+        self.pages += 5 + items.iter().map(Item::size).sum::<usize>() / 4096;
+        let result = match entries.clone().next() {
+            Some(_) => self.statements.transact(entries),
+            None => Ok(()),
+        };
+        match result {
+            Ok(()) => {
+                self.succeeded();
+                items.iter_mut().for_each(|item| self.answer(item, Ok(())));
+            }
+            Err(error) => self.one_by_one(items, error),
+        }
+    }
+
+    /// Some entry of the batch cannot be written: it alone shall fail. While another process holds
+    /// the file, none can, and each try would wait again.
+    fn one_by_one(&mut self, items: &mut [Item], error: StoreError) {
+        let entries = items.iter().filter(|item| item.entry().is_some()).count();
+        let busy = matches!(error, StoreError::Busy(_));
+        for item in items {
+            let result = match item.entry() {
+                None => Ok(()),
+                Some(_) if busy || entries == 1 => Err(error.clone()),
+                Some(entry) => self.statements.transact(std::iter::once(entry)),
+            };
+            match &result {
+                Ok(()) if item.entry().is_some() => self.succeeded(),
+                Ok(()) => {}
+                Err(error) => self.failed(error),
+            }
+            self.answer(item, result);
+        }
+    }
+
+    fn answer(&mut self, item: &mut Item, result: Result<(), StoreError>) {
+        let result = match item.task {
+            Task::Write(_) => result,
+            Task::Flush => self.lost.take().map_or(Ok(()), Err),
+            Task::Probe => self.probe(),
+        };
+        match (item.reply.take(), result) {
+            // Whoever left does not want to know.
+            (Some(reply), result) => drop(reply.send(result)),
+            (None, Err(error)) => {
+                self.lost_entries += 1;
+                self.lost = Some(error);
+            }
+            (None, Ok(())) => {}
+        }
+    }
+
+    /// Writes something that changes nothing: the version that the file has already.
+    fn probe(&mut self) -> Result<(), StoreError> {
+        let version = super::MIGRATIONS.len();
+        let text = format!("BEGIN IMMEDIATE; PRAGMA user_version = {version}; COMMIT");
+        let result = self.connection.execute_batch(&text).map_err(StoreError::from);
+        match &result {
+            Ok(()) => self.succeeded(),
+            Err(_) if self.connection.is_autocommit() => {}
+            Err(_) => drop(self.connection.execute_batch("ROLLBACK")),
+        }
+        result
+    }
+
+    fn succeeded(&mut self) {
+        if self.shared.failing.load(Ordering::Relaxed) {
+            self.shared.failing.store(false, Ordering::Relaxed);
+            tracing::info!(lost = self.lost_entries, "the ledger can be written again");
+            self.lost_entries = 0;
+        }
+    }
+
+    fn failed(&mut self, error: &StoreError) {
+        if !self.shared.failing.swap(true, Ordering::Relaxed) {
+            tracing::error!(%error, "the ledger cannot be written");
+        }
+    }
+
+    /// Has the log copied by a reading thread, which does not hold up writing. The log can start
+    /// again from its beginning only when all of it is copied, so the pages that were written
+    /// meanwhile are copied here.
+    fn checkpoint(&mut self) {
+        if self.shared.tail.swap(false, Ordering::Relaxed) || self.pages > CHECKPOINT_PAGES * CHECKPOINT_SELF {
+            self.asked = false;
+            // Where a long question still reads the log, the rest is left for the next time.
+            if let Err(error) = reader::checkpoint(self.connection, "PASSIVE") {
+                tracing::debug!(%error, "the write-ahead log is copied later");
+            }
+            self.pages = 0;
+        } else if self.pages > CHECKPOINT_PAGES && !self.asked {
+            let shared = self.shared.clone();
+            self.asked = self.readers.run(move |connection| {
+                if let Err(error) = reader::checkpoint(connection, "PASSIVE") {
+                    tracing::debug!(%error, "the write-ahead log is copied later");
+                }
+                shared.tail.store(true, Ordering::Relaxed);
+            });
+        }
+    }
+}
