@@ -25,8 +25,38 @@ pub(super) struct Found {
 
 const EXPECTED: &str = "expected `env::VARIABLE`, `path::FILE`, `path_from_env::VARIABLE`, `dynamic::NAME` or `none`";
 
-/// Reads `api_key_location` (or `credential_location`). `None` if it is not set or wrong.
-pub(super) fn location(entry: &Entry, path: &str, env: &Env, log: &Log) -> Option<Found> {
+/// The keys that say where a credential comes from; different provider types call it differently.
+const KEYS: [&str; 3] = ["api_key_location", "credential_location", "api_key"];
+
+/// What a table says about the credential.
+pub(super) enum Given<'t> {
+    /// Nothing: the usual place counts.
+    Nothing,
+    /// Something wrong, which has been reported.
+    Wrong,
+    /// This, with the entry that says so.
+    Found(Found, &'t Entry),
+}
+
+/// Reads where the credential of a table comes from.
+pub(super) fn given<'t>(reader: &mut Reader<'t>, env: &Env) -> Given<'t> {
+    let mut given = Given::Nothing;
+    for name in KEYS {
+        let Some(entry) = reader.entry(name) else { continue };
+        if !matches!(given, Given::Nothing) {
+            reader.problem(entry, "the credential is said twice");
+            given = Given::Wrong;
+            continue;
+        }
+        given = match location(entry, &reader.path_of(name), env, reader.log()) {
+            Some(found) => Given::Found(found, entry),
+            None => Given::Wrong,
+        };
+    }
+    given
+}
+
+fn location(entry: &Entry, path: &str, env: &Env, log: &Log) -> Option<Found> {
     match &entry.node.kind {
         Kind::Table(_) => {
             let mut reader = Reader::of(entry, path.to_owned(), log)?;

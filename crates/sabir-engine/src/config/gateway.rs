@@ -144,6 +144,7 @@ fn observability(r: &mut Reader<'_>) -> (Durability, bool) {
         }
         batch.finish();
     }
+    r.passive_boolean("disable_automatic_migrations");
     if let Some(entry) = r.entry("backend")
         && r.text("backend").is_some_and(|backend| !matches!(backend, "auto" | "sqlite"))
     {

@@ -37,7 +37,7 @@ pub(super) fn load(
     let mut problems = Vec::new();
     let table = merged(sources, &mut problems);
     // Half a tree would only give misleading messages about what is missing.
-    if let Some(problems) = Problems::of(std::mem::take(&mut problems)) {
+    if let Some(problems) = Problems::of(problems) {
         return Err(problems);
     }
     let hash = hash(&table);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sabir_types::{ErrorKind, Operation};
+use sabir_types::Operation;
 
 use super::{
     super::{
@@ -130,7 +130,7 @@ limits.request_body_bytes = 3
 cache.mode = "offf"
 relay.gateway_url = "http://x"
 [models.a]
-routing = ["p", "q", "p", 1]
+routing = ["p", "spare", "p", 1]
 [models.a.providers.p]
 type = "opnai"
 [models.b.providers.p]
@@ -164,9 +164,9 @@ optimize = "min"
         "sabir.toml:6:29: gateway.limits.request_body_bytes: expected an integer from 1024 to 4294967296",
         "sabir.toml:7:14: gateway.cache.mode: expected `off`, `on`, `read_only` or `write_only`; did you mean `off`?",
         "sabir.toml:8:1: gateway.relay: relaying to another gateway is not supported yet",
-        "sabir.toml:10:17: models.a.routing[1]: the model has no provider `q`",
-        "sabir.toml:10:22: models.a.routing[2]: `p` is in the routing twice",
-        "sabir.toml:10:27: models.a.routing[3]: expected a string, got an integer",
+        "sabir.toml:10:17: models.a.routing[1]: the model has no provider `spare`",
+        "sabir.toml:10:26: models.a.routing[2]: `p` is in the routing twice",
+        "sabir.toml:10:31: models.a.routing[3]: expected a string, got an integer",
         "sabir.toml:12:8: models.a.providers.p.type: unknown provider type; did you mean `openai`?",
         "sabir.toml:13:21: models.b.providers.p: missing key `model_name`",
         "sabir.toml:15:1: models.b.providers.p.modle_name: unknown key; did you mean `model_name`?",
@@ -188,4 +188,72 @@ optimize = "min"
     }
     assert_eq!(said.lines().count(), expected.len());
     assert!(!said.contains("hunter2"));
+}
+
+#[test]
+fn files_grow_together_and_say_things_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    file("b.toml", "[models.m]\nrouting = ['q', 'p']\n[models.m.providers.q]\ntype = 'dummy'\nmodel_name = 'good'\n");
+    file("a.toml", "[gateway]\ndebug = true\n[models.m.providers.p]\ntype = 'dummy'\nmodel_name = 'slow'\n");
+    fs::create_dir(dir.path().join("c.toml")).unwrap();
+    let pattern = Source::Files(dir.path().join("*.toml").to_str().unwrap().to_owned());
+    let config = load(&[pattern.clone()], &Env::default(), PROVIDERS).unwrap();
+    let names: Vec<_> = config.models.chat["m"].routing.iter().map(|endpoint| endpoint.name.to_string()).collect();
+    assert_eq!(names, ["q", "p"]);
+    assert!(config.gateway.debug);
+    let again = Source::Files(dir.path().join("a.toml").to_str().unwrap().to_owned());
+    load(&[pattern.clone(), again], &Env::default(), PROVIDERS).expect("a file counts once");
+    file("z.toml", "[gateway]\ndebug = true\n");
+    let said = load(&[pattern], &Env::default(), PROVIDERS).unwrap_err().to_string();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    assert_eq!(
+        said,
+        format!("{}:2:1: gateway.debug: duplicate key: it is also set at {}:2:1", at("z.toml"), at("a.toml"))
+    );
+}
+
+#[test]
+fn files_that_are_not_there_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = |name: &str| {
+        let path = dir.path().join(name).to_str().unwrap().to_owned();
+        let said = load(&[Source::Files(path.clone())], &Env::default(), PROVIDERS).unwrap_err().to_string();
+        said.replace(&path, "PATH")
+    };
+    assert_eq!(of("no.toml"), "`PATH` cannot be read: entity not found");
+    assert_eq!(of("*.toml"), "no file matches `PATH`");
+    assert_eq!(of("***"), "`PATH` is not a pattern: wildcards are either regular `*` or recursive `**`");
+    assert_eq!(of(""), "`PATH` is not a file");
+    fs::write(dir.path().join("bytes.toml"), [0xff]).unwrap();
+    assert_eq!(of("bytes.toml"), "`PATH` cannot be read: stream did not contain valid UTF-8");
+}
+
+#[test]
+fn a_text_that_is_not_toml_is_told_once() {
+    let said = bad("[gateway]\ndebug = \nunknown = 1\n");
+    assert!(said.starts_with("sabir.toml:2:"), "{said}");
+    assert!(!said.contains("unknown"), "{said}");
+    assert_eq!(bad("a = 1\na = 2\n").lines().count(), 1);
+}
+
+#[test]
+fn the_same_settings_have_the_same_hash() {
+    let one = good("[gateway]\ndebug = true\nstrict = false\n[models]\n");
+    let other = good("# a comment\nmodels = {}\ngateway = { strict = false, debug = true }\n");
+    assert_eq!(one.hash, other.hash);
+    assert_eq!(one.hash.len(), 32);
+    assert!(one.hash.chars().all(|digit| digit.is_ascii_hexdigit()));
+    assert_ne!(one.hash, good("[gateway]\ndebug = false\nstrict = false\n[models]\n").hash);
+}
+
+#[test]
+fn providers_outside_the_routing_are_noted() {
+    let config = good(
+        "[models.m]\nrouting = ['a']\nproviders = { a = { type = 'dummy', model_name = 'x' }, b = { type = 'dummy', model_name = 'x' } }\n",
+    );
+    assert_eq!(
+        notes(&config),
+        ["sabir.toml:2:1: models.m.routing: provider `b` is not in the routing and is never used"]
+    );
 }

@@ -35,7 +35,3 @@ pub(super) fn read(metrics: &Reader<'_>) -> HashMap<String, Metric> {
     }
     all
 }
-
-#[cfg(test)]
-#[path = "metric_tests.rs"]
-mod tests;

@@ -9,7 +9,7 @@ use sabir_types::{Map, Operation, Value};
 
 use super::{
     change,
-    credential::{self, Found},
+    credential::{self, Found, Given},
     env::Env,
     near, options,
     reader::{NOT_YET, Reader},
@@ -134,7 +134,7 @@ fn endpoint(
     let mut options = options::read(&mut reader, spec.id, around.env);
     let upstream = options::upstream_model(&mut reader, spec.id, model, &mut options);
     let api_base = address(&mut reader, provider, &options, around);
-    let key = key(&mut reader, provider, around)?;
+    let key = key(&mut reader, provider, around);
     let mut timeouts = timeouts(&mut reader, operation);
     // Once a stream runs, only its endpoint's limits are looked at.
     timeouts.between_events = timeouts.between_events.or(outer.between_events);
@@ -148,7 +148,7 @@ fn endpoint(
         log.note(Some(&entry.place), &reader.path_of("batch_cost"), NOT_YET);
     }
     reader.finish();
-    let upstream_model = upstream?;
+    let (upstream_model, key) = (upstream?, key?);
     Some(Endpoint {
         circuit: registry::circuit(provider, api_base.as_deref(), &key.location, &upstream_model),
         name: entry.name.as_str().into(),
@@ -189,22 +189,13 @@ fn address(
 
 /// The credential; a missing one leaves a note, and the call that needs it says so.
 fn key(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Around<'_>) -> Option<Found> {
-    let log = reader.log();
-    let mut place = reader.place();
-    let mut path = reader.path().to_owned();
-    let mut found = None;
-    for name in ["api_key_location", "credential_location", "api_key"] {
-        if let Some(entry) = reader.entry(name) {
-            (place, path) = (Some(&entry.node.place), reader.path_of(name));
-            found = Some(credential::location(entry, &path, around.env, log)?);
-        }
-    }
-    let found = match found {
-        Some(found) => found,
-        None => around.registry.defaults(provider)?.key.clone(),
+    let (found, place, path) = match credential::given(reader, around.env) {
+        Given::Wrong => return None,
+        Given::Found(found, entry) => (found, Some(&entry.node.place), reader.path_of(&entry.name)),
+        Given::Nothing => (around.registry.defaults(provider)?.key.clone(), reader.place(), reader.path().to_owned()),
     };
     if let Some(why) = credential::lacks(&found.credential) {
-        log.note(place, &path, format!("no credential: {why}"));
+        reader.log().note(place, &path, format!("no credential: {why}"));
     }
     Some(found)
 }

@@ -11,7 +11,7 @@ use sabir_providers::Provider;
 use sabir_types::{Error, ErrorKind, Map, Operation, Result};
 
 use super::{
-    credential::{self, Found},
+    credential::{self, Found, Given},
     env::Env,
     near,
     reader::Reader,
@@ -87,15 +87,11 @@ impl Registry {
             };
             let Some(mut reader) = Reader::of(entry, path, log) else { continue };
             if let Some(mut given) = reader.table("defaults") {
-                let key = ["api_key_location", "credential_location"].into_iter().filter_map(|name| {
-                    let path = given.path_of(name);
-                    credential::location(given.entry(name)?, &path, env, log)
-                });
-                let key = key.last();
+                let key = credential::given(&mut given, env);
                 let api_base = api_base(&mut given, "api_base", env);
                 given.finish();
                 if let Some(defaults) = self.defaults.get_mut(provider.spec().id) {
-                    if let Some(key) = key {
+                    if let Given::Found(key, _) = key {
                         defaults.key = key;
                     }
                     defaults.api_base = api_base.or(defaults.api_base.take());
@@ -211,3 +207,7 @@ fn able(model: &Arc<Model>, operation: Operation) -> Result<Arc<Model>> {
         _ => Ok(model.clone()),
     }
 }
+
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;
