@@ -73,18 +73,18 @@ fn missing_credentials_are_noted_and_do_not_stop_the_load() {
     let noted = |location: &str| notes(&load(&model(location), &env).unwrap());
     assert_eq!(
         noted(""),
-        ["sabir.toml:1:20: models.m.providers.p: no credential: the environment variable `OPENAI_API_KEY` is not set"]
+        ["sabir.toml:1:21: models.m.providers.p: no credential: the environment variable `OPENAI_API_KEY` is not set"]
     );
     assert_eq!(
         noted("api_key_location = { default = 'env::A', fallback = 'env::B' }"),
-        ["sabir.toml:4:20: models.m.providers.p.api_key_location: no credential: the environment variable `A` is not \
+        ["sabir.toml:4:1: models.m.providers.p.api_key_location: no credential: the environment variable `A` is not \
           set, and the environment variable `B` is not set"]
     );
     assert!(noted("api_key_location = { default = 'env::A', fallback = 'dynamic::B' }").is_empty());
     let gemini = model("").replace("openai", "gemini");
     assert_eq!(
         notes(&load(&gemini, &env).unwrap()),
-        ["sabir.toml:1:20: models.m.providers.p: no credential: no environment variable `GEMINI_API_KEY` or \
+        ["sabir.toml:1:21: models.m.providers.p: no credential: no environment variable `GEMINI_API_KEY` or \
           `GOOGLE_API_KEY` is set"]
     );
 }

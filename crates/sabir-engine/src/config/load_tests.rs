@@ -198,7 +198,7 @@ fn files_grow_together_and_say_things_once() {
     file("a.toml", "[gateway]\ndebug = true\n[models.m.providers.p]\ntype = 'dummy'\nmodel_name = 'slow'\n");
     fs::create_dir(dir.path().join("c.toml")).unwrap();
     let pattern = Source::Files(dir.path().join("*.toml").to_str().unwrap().to_owned());
-    let config = load(&[pattern.clone()], &Env::default(), PROVIDERS).unwrap();
+    let config = load(std::slice::from_ref(&pattern), &Env::default(), PROVIDERS).unwrap();
     let names: Vec<_> = config.models.chat["m"].routing.iter().map(|endpoint| endpoint.name.to_string()).collect();
     assert_eq!(names, ["q", "p"]);
     assert!(config.gateway.debug);
