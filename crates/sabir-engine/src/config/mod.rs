@@ -4,15 +4,45 @@
 
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use sabir_types::{Operation, Result, Secret};
+use sabir_types::{Error, ErrorKind, Operation, Result, Secret};
 
+use self::{
+    env::Env,
+    problem::{Problem, Problems},
+};
 use crate::plan::{Model, Models};
 
+mod change;
 pub mod cost;
+mod credential;
 pub mod env;
+mod gateway;
+mod load;
+mod metric;
+mod model;
 mod near;
+mod options;
 pub mod problem;
+mod reader;
+mod registry;
 mod tree;
+mod watch;
+
+pub use watch::{Watcher, watch};
+
+/// Where a part of the configuration comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A path or a pattern (`conf/*.toml`); all files that match are merged in the order of their names.
+    Files(String),
+    /// A text, with the name that messages give it.
+    Text {
+        /// The name.
+        name: String,
+        /// The text.
+        text: String,
+    },
+}
 
 /// How sure a row is when its answer goes out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -122,12 +152,54 @@ pub struct Config {
     pub functions: Vec<String>,
     /// A hash over the normalized configuration, for `/status` and the ledger.
     pub hash: String,
+    /// What is not wrong but worth knowing: settings without effect, credentials that are missing.
+    pub notes: Vec<Problem>,
+    registry: registry::Registry,
 }
 
 impl Config {
+    /// Loads a configuration; no source at all gives the defaults. Everything that is wrong is
+    /// reported, not only the first.
+    pub fn load(sources: &[Source], env: &Env) -> std::result::Result<Self, Problems> {
+        load::load(sources, env, sabir_providers::all())
+    }
+
     /// The model of that name: of the configuration, or `provider::model` / `provider/model`.
     pub fn model(&self, operation: Operation, name: &str) -> Result<Arc<Model>> {
-        let _ = (operation, name);
-        Err(sabir_types::Error::internal("being written"))
+        let (models, others) = match operation {
+            Operation::Chat => (&self.models.chat, &self.models.embed),
+            Operation::Embed => (&self.models.embed, &self.models.chat),
+            other => return Err(Error::internal(format!("no models are kept for {}", other.as_str()))),
+        };
+        if let Some(model) = models.get(name) {
+            return Ok(model.clone());
+        }
+        if let Some(answer) = self.registry.shorthand(operation, name) {
+            return answer;
+        }
+        let message = if others.contains_key(name) {
+            format!("model `{name}` is configured, but not for {}", operation.as_str())
+        } else if let Some(hint) = self.similar(models, name) {
+            format!("model `{name}` is not known{hint}")
+        } else {
+            format!("model `{name}` is not known: write `provider::model`, or add it to the configuration")
+        };
+        Err(Error::new(ErrorKind::NotFound, message).with_param("model"))
+    }
+
+    /// "Did you mean", from the configured models and, before a `::` or `/`, from the providers.
+    fn similar(&self, models: &HashMap<Arc<str>, Arc<Model>>, name: &str) -> Option<String> {
+        let hint = near::did_you_mean(name, models.keys().map(|name| &**name));
+        if !hint.is_empty() {
+            return Some(hint);
+        }
+        let (provider, upstream) = name.split_once("::").or_else(|| name.split_once('/'))?;
+        let ids = near::near(provider, self.registry.ids(), 3);
+        let names: Vec<String> = ids.iter().map(|id| format!("{id}::{upstream}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        (!names.is_empty()).then(|| format!("; did you mean {}?", near::any_of(&names)))
     }
 }
+
+#[cfg(test)]
+mod testing;
