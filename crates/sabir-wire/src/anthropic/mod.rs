@@ -9,8 +9,10 @@ mod block;
 pub mod decode;
 pub mod emit;
 pub mod error;
+pub mod glance;
 pub mod model;
 pub mod parse;
+pub mod render;
 mod usage;
 
 /// The provider types whose thinking signatures Anthropic's models accept.
