@@ -2,6 +2,7 @@
 
 use crate::Provider;
 
+mod anthropic;
 mod deepseek;
 mod dummy;
 mod fireworks;
@@ -21,6 +22,7 @@ mod xai;
 static ALL: &[&dyn Provider] = &[
     &dummy::PROVIDER,
     &openai::PROVIDER,
+    &anthropic::Anthropic,
     &deepseek::PROVIDER,
     &fireworks::PROVIDER,
     &groq::PROVIDER,
