@@ -168,14 +168,11 @@ fn fitted(wanted: u64, max_tokens: Option<u64>) -> Option<u64> {
     (most > LEAST_BUDGET).then(|| wanted.min(most - most / 4).max(LEAST_BUDGET))
 }
 
-/// `max_tokens`, which the API demands. Without the caller's word, thinking is added to the default.
+/// `max_tokens`, which the API demands. Without the caller's word, thinking leaves room for an answer.
 pub(super) fn max_tokens(req: &ChatRequest, budget: Option<u64>, model: Model) -> u64 {
     req.params.max_tokens.unwrap_or_else(|| {
         let usual = model.default_max_tokens();
-        match budget {
-            Some(budget) if budget + LEAST_BUDGET > usual || usual < 32_000 => usual + budget,
-            _ => usual,
-        }
+        budget.map_or(usual, |budget| usual.max(budget + usual.min(8_192)))
     })
 }
 
