@@ -252,7 +252,7 @@ fn thinking_is_asked_for_in_the_models_way() {
     assert_eq!(go(effort(Effort::None), none(), HAIKU), (Value::Null, Value::Null, json!(32_000), 0));
 
     let adaptive = json!({"type": "adaptive"});
-    assert_eq!(go(effort(Effort::Xhigh), none(), ADAPTIVE), (adaptive.clone(), json!("high"), json!(32_000), 0));
+    assert_eq!(go(effort(Effort::Xhigh), none(), ADAPTIVE), (adaptive.clone(), json!("high"), json!(32_000), 1));
     assert_eq!(go(budget(2_000), none(), ADAPTIVE), (enabled(2_000), Value::Null, json!(32_000), 0));
     assert_eq!(go(budget(2_000), none(), NEW), (adaptive, json!("low"), json!(32_000), 1));
     let shown = Reasoning { summary: Some("auto".into()), ..effort(Effort::Max) };
