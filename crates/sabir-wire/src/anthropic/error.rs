@@ -51,7 +51,9 @@ pub fn render(error: &Error) -> (u16, Vec<u8>) {
 pub(super) fn body(error: &Error) -> Vec<u8> {
     let (_, kind) = wire(error);
     let message = match error.param() {
-        Some(param) if !error.message().contains(param) => Cow::Owned(format!("{param}: {}", error.message())),
+        Some(param) if !error.message().contains(&format!("`{param}`")) => {
+            Cow::Owned(format!("{param}: {}", error.message()))
+        }
         _ => Cow::Borrowed(error.message()),
     };
     let envelope = Outgoing {

@@ -20,3 +20,6 @@ pub(crate) const SIGNERS: &[&str] = &["anthropic", "gcp_vertex_anthropic"];
 
 /// The tool that a model is made to call where it has no other way to answer in JSON.
 pub const JSON_TOOL: &str = "json_answer";
+
+#[cfg(test)]
+mod tests;

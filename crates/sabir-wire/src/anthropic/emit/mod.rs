@@ -179,3 +179,6 @@ impl<'a> Rest<'a> {
         self.members.into_iter().filter(|(name, _)| !nested(name)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,7 +102,7 @@ pub(super) fn thinking<'a>(req: &'a ChatRequest, rest: &Rest<'a>, forced: bool, 
     }
     if forced {
         let wire = off();
-        let effort = asked.effort.filter(|_| cx.model.is_adaptive()).map(|effort| cx.model.effort(effort));
+        let effort = asked.effort.filter(|_| cx.model.is_adaptive()).map(|effort| word(effort, cx));
         cx.warn(PARAM, "left out: a model that must call a tool cannot think first");
         return Thinking { wire, effort };
     }
@@ -118,7 +118,7 @@ pub(super) fn thinking<'a>(req: &'a ChatRequest, rest: &Rest<'a>, forced: bool, 
             cx.warn(PARAM, "the model takes no budget for thinking: asked for by effort instead");
             Some(near(budget))
         });
-        let effort = effort.filter(|effort| *effort != Effort::None).map(|effort| cx.model.effort(effort));
+        let effort = effort.filter(|effort| *effort != Effort::None).map(|effort| word(effort, cx));
         return Thinking { wire: wire("adaptive", None, display), effort };
     }
     if !cx.model.takes_budget() {
@@ -141,6 +141,15 @@ pub(super) fn thinking<'a>(req: &'a ChatRequest, rest: &Rest<'a>, forced: bool, 
 }
 
 const PARAM: &str = "reasoning_effort";
+
+/// The model's word for an effort.
+fn word(effort: Effort, cx: &mut Context<'_>) -> &'static str {
+    let word = cx.model.effort(effort);
+    if word != effort.as_str() {
+        cx.warn(PARAM, &format!("changed to `{word}`: the model has no effort `{}`", effort.as_str()));
+    }
+    word
+}
 
 /// The budget for an effort. With the default length on top it stays under every model's limit.
 fn worth(effort: Effort) -> u64 {
@@ -168,14 +177,11 @@ fn fitted(wanted: u64, max_tokens: Option<u64>) -> Option<u64> {
     (most > LEAST_BUDGET).then(|| wanted.min(most - most / 4).max(LEAST_BUDGET))
 }
 
-/// `max_tokens`, which the API demands. Without the caller's word, thinking is added to the default.
+/// `max_tokens`, which the API demands. Without the caller's word, thinking leaves room for an answer.
 pub(super) fn max_tokens(req: &ChatRequest, budget: Option<u64>, model: Model) -> u64 {
     req.params.max_tokens.unwrap_or_else(|| {
         let usual = model.default_max_tokens();
-        match budget {
-            Some(budget) if budget + LEAST_BUDGET > usual || usual < 32_000 => usual + budget,
-            _ => usual,
-        }
+        budget.map_or(usual, |budget| usual.max(budget + usual.min(8_192)))
     })
 }
 
