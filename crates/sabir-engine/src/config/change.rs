@@ -31,20 +31,19 @@ pub(super) fn headers(reader: &mut Reader<'_>) -> Vec<HeaderChange> {
                 None
             }
         });
-        let mut bad = false;
         let value = rule.text("value").and_then(|text| match HeaderValue::try_from(text) {
             Ok(mut value) => {
                 value.set_sensitive(true);
                 Some(value)
             }
             Err(_) => {
-                bad = true;
                 let entry = rule.entry("value")?;
                 rule.problem(entry, "expected the value of a header: it holds no control characters");
                 None
             }
         });
-        if bad || (value.is_none() && rule.entry("value").is_some()) {
+        // A wrong value has been reported; what else is said counts for nothing.
+        if value.is_none() && rule.entry("value").is_some() {
             rule.boolean("delete");
             return None;
         }

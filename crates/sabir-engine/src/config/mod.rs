@@ -202,4 +202,6 @@ impl Config {
 }
 
 #[cfg(test)]
+mod tensorzero_tests;
+#[cfg(test)]
 mod testing;

@@ -7,11 +7,7 @@ use std::sync::Arc;
 
 use sabir_types::{Map, Value};
 
-use super::{
-    env::Env,
-    reader::{NOT_YET, Reader},
-    tree::Kind,
-};
+use super::{env::Env, reader::Reader, tree::Kind};
 
 /// Keys that say where a provider listens.
 pub(super) const ADDRESSES: [&str; 3] = ["api_base", "endpoint", "endpoint_url"];
@@ -20,34 +16,45 @@ pub(super) const ADDRESSES: [&str; 3] = ["api_base", "endpoint", "endpoint_url"]
 const NAMES: [&str; 5] = ["model_name", "model_id", "deployment_id", "endpoint_id", "endpoint_name"];
 
 /// Provider types whose server has one model, whatever it is called.
-const ONE_MODEL: &[&str] = &["tgi", "huggingface-tgi", "huggingface_tgi", "sglang"];
+const ONE_MODEL: &[&str] = &["sglang", "tgi"];
 
-/// Settings that are handed to the provider as they are, `env::VARIABLE` replaced.
-const SETTINGS: &[&str] = &[
-    "api_type",
-    "api_version",
-    "delay_ms",
-    "group_id",
-    "location",
-    "organization",
-    "parse_think_blocks",
-    "project",
-    "project_id",
-    "prompt_mode",
-    "reasoning_format",
-    "region",
+/// What kind of value a setting has.
+#[derive(Clone, Copy)]
+enum Want {
+    /// A string; `env::VARIABLE` is replaced.
+    Text,
+    /// A number that is not negative.
+    Number,
+    /// Whatever it is, no provider looks at it yet; this value asks for what happens anyway.
+    Unread(Option<&'static str>),
+}
+
+/// All settings, in the order in which they are read.
+const SETTINGS: &[(&str, Want)] = &[
+    ("allow_auto_detect_region", Want::Unread(None)),
+    ("api_type", Want::Unread(Some("chat_completions"))),
+    ("api_version", Want::Text),
+    ("beta_structured_outputs", Want::Unread(None)),
+    ("content_type_overrides", Want::Unread(None)),
+    ("delay_ms", Want::Number),
+    (GENERAL, Want::Unread(None)),
+    ("group_id", Want::Text),
+    ("hosted_provider", Want::Unread(None)),
+    ("include_encrypted_reasoning", Want::Unread(None)),
+    ("location", Want::Text),
+    ("organization", Want::Unread(None)),
+    ("parse_think_blocks", Want::Unread(None)),
+    ("project", Want::Unread(None)),
+    ("project_id", Want::Text),
+    ("prompt_mode", Want::Unread(None)),
+    ("provider_tools", Want::Unread(None)),
+    ("reasoning_format", Want::Unread(None)),
+    ("region", Want::Text),
+    ("tokens_per_second", Want::Number),
 ];
 
-/// Settings of which a provider is told as well, but that mostly do nothing.
-const NOTED: &[&str] = &[
-    "allow_auto_detect_region",
-    "beta_structured_outputs",
-    "content_type_overrides",
-    "discard_unknown_chunks",
-    "hosted_provider",
-    "include_encrypted_reasoning",
-    "provider_tools",
-];
+/// The one that every type has.
+const GENERAL: &str = "discard_unknown_chunks";
 
 /// Credentials in several parts.
 const IN_PARTS: &[&str] = &["access_key_id", "secret_access_key", "session_token"];
@@ -65,7 +72,7 @@ fn of_type(id: &str) -> Option<&'static [&'static str]> {
             "project",
             "provider_tools",
         ],
-        "dummy" => &["delay_ms"],
+        "dummy" => &["delay_ms", "tokens_per_second"],
         "gemini" | "google_ai_studio_gemini" => &["api_version"],
         "groq" => &["reasoning_format"],
         "mistral" => &["prompt_mode"],
@@ -77,35 +84,44 @@ fn of_type(id: &str) -> Option<&'static [&'static str]> {
 
 /// Reads the settings of this provider type.
 pub(super) fn read(reader: &mut Reader<'_>, id: &str, env: &Env) -> Map<String, Value> {
-    let log = reader.log();
     let mut options = Map::new();
     let listed = of_type(id);
-    for name in SETTINGS.iter().chain(NOTED).copied() {
-        let general = name == "discard_unknown_chunks";
-        if listed.is_some_and(|listed| !general && !listed.contains(&name)) {
+    for (name, want) in SETTINGS.iter().copied() {
+        if listed.is_some_and(|listed| name != GENERAL && !listed.contains(&name)) {
             continue;
         }
         let Some(entry) = reader.entry(name) else { continue };
-        if NOTED.contains(&name) && !matches!(entry.node.kind, Kind::Bool(false)) {
-            log.note(Some(&entry.place), &reader.path_of(name), NOT_YET);
-        }
-        let value = match &entry.node.kind {
-            Kind::Text(text) => match resolved(text, env) {
-                Ok(text) => Value::from(text),
+        let value = match want {
+            Want::Text => reader.text(name).and_then(|text| match resolved(text, env) {
+                Ok(text) => Some(Value::from(text)),
                 Err(why) => {
                     reader.problem(entry, why);
-                    continue;
+                    None
                 }
-            },
-            _ => entry.node.json(),
-        };
-        options.insert(name.to_owned(), value);
-    }
-    if listed.is_none() {
-        for name in IN_PARTS.iter().copied() {
-            if let Some(entry) = reader.entry(name) {
-                reader.problem(entry, "a credential in several parts is not supported yet: use `api_key_location`");
+            }),
+            Want::Number => reader.number(name).and_then(|number| {
+                if number < 0.0 {
+                    reader.problem(entry, "expected a number that is not negative");
+                    return None;
+                }
+                Some(entry.node.json())
+            }),
+            Want::Unread(usual) => {
+                let usual = usual.is_some_and(|usual| matches!(&entry.node.kind, Kind::Text(text) if text == usual));
+                if !usual {
+                    reader.passive(name);
+                }
+                Some(entry.node.json())
             }
+        };
+        if let Some(value) = value {
+            options.insert(name.to_owned(), value);
+        }
+    }
+    // The types that are listed have one key only.
+    for name in IN_PARTS.iter().copied().filter(|_| listed.is_none()) {
+        if let Some(entry) = reader.entry(name) {
+            reader.problem(entry, "a credential in several parts is not supported yet: use `api_key_location`");
         }
     }
     options
@@ -154,3 +170,7 @@ fn resolved(text: &str, env: &Env) -> Result<String, String> {
         _ => Ok(text.to_owned()),
     }
 }
+
+#[cfg(test)]
+#[path = "options_tests.rs"]
+mod tests;

@@ -27,7 +27,6 @@ const ALIASES: &[(&str, &str)] = &[
     ("gcp_vertex_anthropic", "vertex_anthropic"),
     ("gcp_vertex_gemini", "vertex"),
     ("google_ai_studio_gemini", "gemini"),
-    ("tgi", "huggingface-tgi"),
 ];
 
 /// What a provider gets when a model says nothing.

@@ -2,8 +2,8 @@
 
 use std::{
     fs,
-    sync::mpsc::channel,
-    time::{Duration, Instant},
+    sync::mpsc::{TryRecvError, channel},
+    time::Duration,
 };
 
 use super::*;
@@ -24,14 +24,9 @@ fn a_change_is_told_once_and_a_bad_one_too() {
     assert_eq!(told.recv_timeout(patience).unwrap(), Ok(true));
     fs::write(dir.path().join("b.toml"), "[gateway]\nstrict = false\n").unwrap();
     let problems = told.recv_timeout(patience).unwrap().unwrap_err();
-    assert!(
-        problems.contains("b.toml:2:10: gateway.strict: duplicate key") || problems.contains("b.toml:2:1: "),
-        "{problems}"
-    );
+    assert!(problems.contains("b.toml:2:1: gateway.strict: duplicate key"), "{problems}");
     fs::remove_file(dir.path().join("b.toml")).unwrap();
     assert_eq!(told.recv_timeout(patience).unwrap(), Ok(true));
-    let before = Instant::now();
     drop(watcher);
-    assert!(before.elapsed() < Duration::from_millis(900), "dropping does not wait for the next look");
-    assert!(told.recv_timeout(patience).is_err(), "the callback is gone with the watcher");
+    assert_eq!(told.try_recv(), Err(TryRecvError::Disconnected), "the callback is gone with the watcher");
 }
