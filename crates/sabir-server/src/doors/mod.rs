@@ -1,4 +1,6 @@
 //! The doors: one folder for each protocol that clients speak.
 
+pub mod events;
+pub mod extension;
 pub mod openai;
 pub mod tensorzero;

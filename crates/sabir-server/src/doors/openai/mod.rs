@@ -1,10 +1,79 @@
-//! The OpenAI door.
+//! The OpenAI door: chat completions, embeddings and models, at the paths that clients use.
 
-use axum::Router;
+mod models;
+mod parse;
+mod render;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, State},
+    http::Request,
+    response::Response,
+    routing::{any, get, post},
+};
+use sabir_types::{Error, ErrorKind, Operation};
 
 use crate::app::App;
 
 /// Its routes, to be mounted at the root.
 pub fn routes() -> Router<App> {
-    Router::new()
+    let mut router = Router::new()
+        .route("/openai/deployments/{model}/chat/completions", post(deployed_chat))
+        .route("/openai/deployments/{model}/embeddings", post(deployed_embed));
+    for base in ["/v1", "/openai/v1"] {
+        router = router
+            .route(&format!("{base}/chat/completions"), post(chat))
+            .route(&format!("{base}/embeddings"), post(embed))
+            .route(&format!("{base}/models"), get(models::list))
+            .route(&format!("{base}/models/{{*model}}"), get(models::retrieve));
+    }
+    router.route("/openai/{*rest}", any(unknown))
 }
+
+async fn chat(State(app): State<App>, request: Request<Body>) -> Response {
+    call(app, request, Operation::Chat, None).await
+}
+
+async fn embed(State(app): State<App>, request: Request<Body>) -> Response {
+    call(app, request, Operation::Embed, None).await
+}
+
+async fn deployed_chat(State(app): State<App>, Path(model): Path<String>, request: Request<Body>) -> Response {
+    call(app, request, Operation::Chat, Some(model)).await
+}
+
+async fn deployed_embed(State(app): State<App>, Path(model): Path<String>, request: Request<Body>) -> Response {
+    call(app, request, Operation::Embed, Some(model)).await
+}
+
+async fn call(app: App, request: Request<Body>, operation: Operation, deployment: Option<String>) -> Response {
+    let endpoint = if operation == Operation::Embed { "embeddings" } else { "chat_completions" };
+    let (parts, body) = request.into_parts();
+    let parsed = match parse::call(&app, &parts, body, operation, deployment).await {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            app.metrics().failed(endpoint, error.kind());
+            return render::error(&error);
+        }
+    };
+    let parse::Parsed { call, ask } = parsed;
+    match app.engine().run(call).await {
+        Ok(answer) => render::answer(&app, answer, ask, endpoint),
+        Err(failure) => {
+            app.metrics().failed(endpoint, failure.error.kind());
+            render::failure(&failure, &ask)
+        }
+    }
+}
+
+async fn unknown(request: Request<Body>) -> Response {
+    render::error(&no_route(request.method(), request.uri().path()))
+}
+
+/// The error for a path that nothing listens on.
+pub fn no_route(method: &http::Method, path: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("Route not found: {method} {path}"))
+}
+
+pub use render::error as error_response;

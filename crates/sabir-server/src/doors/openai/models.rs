@@ -1,0 +1,61 @@
+//! The models that can be called.
+
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    http::HeaderMap,
+    response::Response,
+};
+use http::StatusCode;
+use sabir_engine::CatalogEntry;
+use sabir_types::{Error, ErrorKind, Operation, Value};
+use serde_json::json;
+
+use super::{
+    parse::{admitted, now},
+    render::{error, json_response},
+};
+use crate::app::App;
+
+/// `GET /v1/models`
+pub(super) async fn list(State(app): State<App>, headers: HeaderMap) -> Response {
+    if let Err(e) = admitted(&app, &headers) {
+        return error(&e);
+    }
+    let catalog = app.engine().catalog().await;
+    let data: Vec<Value> = catalog.iter().map(object).collect();
+    ok(&json!({"object": "list", "data": data}))
+}
+
+/// `GET /v1/models/{model}`
+pub(super) async fn retrieve(State(app): State<App>, Path(model): Path<String>, headers: HeaderMap) -> Response {
+    if let Err(e) = admitted(&app, &headers) {
+        return error(&e);
+    }
+    let catalog = app.engine().catalog().await;
+    if let Some(entry) = catalog.iter().find(|entry| entry.id == model) {
+        return ok(&object(entry));
+    }
+    // A name that can be called is there, whether its provider lists it or not.
+    let config = app.engine().config();
+    let known = config.model(Operation::Chat, &model).or_else(|_| config.model(Operation::Embed, &model));
+    match known {
+        Ok(known) => {
+            let owner = known.routing.first().map_or("sabir", |endpoint| endpoint.provider.spec().id);
+            let entry = CatalogEntry { id: model, created: now() as i64, owned_by: owner.to_owned() };
+            ok(&object(&entry))
+        }
+        Err(_) => {
+            let message = format!("The model '{model}' does not exist");
+            error(&Error::new(ErrorKind::NotFound, message).with_param("model"))
+        }
+    }
+}
+
+fn object(entry: &CatalogEntry) -> Value {
+    json!({"id": entry.id, "object": "model", "created": entry.created, "owned_by": entry.owned_by})
+}
+
+fn ok(value: &Value) -> Response {
+    json_response(StatusCode::OK, Body::from(value.to_string()), None)
+}

@@ -1,0 +1,242 @@
+//! A request as the engine takes it.
+//!
+//! Invariant: a body without members for the gateway is not touched; one with such members is read
+//! whole, and they never reach a provider.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use axum::body::Body;
+use http::{HeaderMap, HeaderName, request::Parts};
+use sabir_engine::{Call, CallOptions, Source};
+use sabir_types::{EmbedFormat, Error, ErrorKind, Map, Operation, Protocol, Result, Uuid, Value, new_id};
+use sabir_wire::openai::{embed, parse, peek};
+
+use crate::{
+    app::App,
+    doors::extension::{self, Reader},
+    gate,
+};
+
+/// The caller's headers that a provider of the same protocol sees.
+const FORWARDED: [&str; 5] = ["openai-beta", "idempotency-key", "x-client-request-id", "http-referer", "x-title"];
+/// Members that this door understands beside OpenAI's own.
+const PREFIX: &str = "tensorzero::";
+
+/// A request, and what its answer has to look like.
+pub(super) struct Parsed {
+    pub(super) call: Call,
+    pub(super) ask: Ask,
+}
+
+/// What the answer has to look like.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    /// The model as the caller wrote it.
+    pub(super) model: String,
+    pub(super) legacy_functions: bool,
+    pub(super) usage_wanted: bool,
+    pub(super) format: EmbedFormat,
+    /// The caller speaks TensorZero's dialect: the answer carries ids in its body.
+    pub(super) extended: Option<Extended>,
+}
+
+/// What a caller of TensorZero's dialect wants to see.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Extended {
+    pub(super) raw_usage: bool,
+    pub(super) raw_response: bool,
+    pub(super) original_response: bool,
+}
+
+pub(super) async fn call(
+    app: &App,
+    parts: &Parts,
+    body: Body,
+    operation: Operation,
+    deployment: Option<String>,
+) -> Result<Parsed> {
+    let started = Instant::now();
+    let caller = gate::admit(app, &parts.headers)?;
+    let bytes = gate::read(app, &parts.headers, body).await?;
+    let seen = match (operation, deployment.is_some()) {
+        (Operation::Embed, false) => peek::embedding(&bytes)?,
+        (Operation::Embed, true) => peek::embedding_deployment(&bytes)?,
+        (_, false) => peek::peek(&bytes)?,
+        (_, true) => peek::deployment(&bytes)?,
+    };
+    let asked = deployment.unwrap_or(seen.model);
+    let (model, prefixed) = name(&asked, operation)?;
+    let model = model.to_owned();
+    let mut options = CallOptions::default();
+    let mut episode_id = None;
+    let mut extended = prefixed.then(Extended::default);
+    if seen.extended {
+        let members = members(&bytes)?;
+        let reader = Reader { prefix: PREFIX };
+        refuse(&members)?;
+        options = reader.options(&members)?;
+        episode_id = reader.episode(&members, now())?;
+        let flag = |name: &str| reader.flag(&members, name);
+        extended = Some(Extended {
+            raw_usage: flag("include_raw_usage")?,
+            raw_response: flag("include_raw_response")?,
+            original_response: flag("include_original_response")?,
+        });
+    }
+    options.rewrite = extended.is_some();
+    from_headers(&parts.headers, &mut options, &mut episode_id)?;
+    let stream = seen.stream && operation == Operation::Chat;
+    let raw_usage = extended.is_some_and(|extended| extended.raw_usage);
+    if raw_usage && seen.include_usage == Some(false) {
+        let message = "`tensorzero::include_raw_usage` contradicts `stream_options.include_usage: false`";
+        return Err(Error::bad_request(message).with_param("stream_options.include_usage"));
+    }
+    let id = new_id();
+    let ask = Ask {
+        model: asked.clone(),
+        legacy_functions: seen.legacy_functions,
+        usage_wanted: seen.include_usage.unwrap_or(false) || raw_usage,
+        format: match seen.encoding_format.as_deref() {
+            None => EmbedFormat::Float,
+            Some(word) => embed::format(Some(word))?,
+        },
+        extended,
+    };
+    let call = Call {
+        id,
+        episode_id: episode_id.unwrap_or_else(new_id),
+        started,
+        door: Protocol::OpenAi,
+        operation,
+        asked,
+        model,
+        stream,
+        source: Source::Wire {
+            body: bytes,
+            model: seen.model_at,
+            parse: if operation == Operation::Embed { embed::parse } else { parse::chat },
+            headers: forwarded(&parts.headers),
+        },
+        caller,
+        options,
+    };
+    Ok(Parsed { call, ask })
+}
+
+/// The model's own name, and whether it was written in TensorZero's form.
+fn name(asked: &str, operation: Operation) -> Result<(&str, bool)> {
+    let Some(rest) = asked.strip_prefix(PREFIX) else { return Ok((asked, false)) };
+    let form = if operation == Operation::Embed { "embedding_model_name::" } else { "model_name::" };
+    if let Some(model) = rest.strip_prefix(form).filter(|model| !model.is_empty()) {
+        return Ok((model, true));
+    }
+    if let Some(function) = rest.strip_prefix("function_name::") {
+        let message = format!("functions are not supported yet (function `{function}`): name a model");
+        return Err(Error::new(ErrorKind::NotImplemented, message).with_param("model"));
+    }
+    let message = format!("model `{asked}` is not known: after `{PREFIX}` comes `{form}`");
+    Err(Error::bad_request(message).with_param("model"))
+}
+
+/// The members with the prefix, without it.
+fn members(body: &[u8]) -> Result<Map<String, Value>> {
+    let all: Map<String, Value> = serde_json::from_slice(body)
+        .map_err(|e| Error::bad_request(format!("the body is not valid JSON: {e}")))?;
+    Ok(all.into_iter().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_owned(), value))).collect())
+}
+
+/// Members that change nothing here, or would change what the caller gets.
+fn refuse(members: &Map<String, Value>) -> Result<()> {
+    const KNOWN: [&str; 14] = [
+        "dryrun",
+        "episode_id",
+        "namespace",
+        "cache_options",
+        "extra_body",
+        "extra_headers",
+        "tags",
+        "deny_unknown_fields",
+        "credentials",
+        "internal_dynamic_variant_config",
+        "provider_tools",
+        "include_raw_usage",
+        "include_original_response",
+        "include_raw_response",
+    ];
+    for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
+        let path = format!("{PREFIX}{name}");
+        match name.as_str() {
+            "variant_name" => {
+                let message = format!("`{path}` needs a function, and this call names a model");
+                return Err(Error::bad_request(message).with_param(path));
+            }
+            "params" if value.as_object().is_some_and(Map::is_empty) => {}
+            "params" => {
+                let message = format!("`{path}` is not supported yet: write the members of the OpenAI API");
+                return Err(Error::new(ErrorKind::NotImplemented, message).with_param(path));
+            }
+            name if KNOWN.contains(&name) => {}
+            _ => return Err(Error::bad_request(format!("no member `{path}` is known")).with_param(path)),
+        }
+    }
+    Reader { prefix: PREFIX }.refuse_later(members, &[])
+}
+
+/// What a caller says in headers, so that no body has to change: episode, labels, cache, dry run.
+fn from_headers(headers: &HeaderMap, options: &mut CallOptions, episode_id: &mut Option<Uuid>) -> Result<()> {
+    let text = |name: &'static str| match headers.get(name) {
+        None => Ok(None),
+        Some(value) => match value.to_str() {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(wrong_header(name, "is not readable text")),
+        },
+    };
+    if let Some(id) = text("x-sabir-episode-id")? {
+        *episode_id = Some(extension::episode(id, now()).map_err(|what| wrong_header("x-sabir-episode-id", &what))?);
+    }
+    if let Some(json) = text("x-sabir-tags")? {
+        let tags: Value = serde_json::from_str(json).map_err(|_| wrong_header("x-sabir-tags", "is not JSON"))?;
+        let mut members = Map::new();
+        members.insert("tags".into(), tags);
+        let tags = Reader { prefix: "x-sabir-" }.tags(&members, false)?;
+        options.tags.extend(tags);
+    }
+    if let Some(mode) = text("x-sabir-cache")? {
+        let (read, write) = match mode {
+            "on" => (true, true),
+            "off" => (false, false),
+            "read_only" => (true, false),
+            "write_only" => (false, true),
+            _ => return Err(wrong_header("x-sabir-cache", "expected `on`, `off`, `read_only` or `write_only`")),
+        };
+        options.cache = Some(sabir_engine::call::CacheOptions { read, write, max_age_s: None });
+    }
+    Ok(())
+}
+
+fn wrong_header(name: &str, what: &str) -> Error {
+    Error::bad_request(format!("header `{name}`: {what}")).with_param(name)
+}
+
+fn forwarded(headers: &HeaderMap) -> HeaderMap {
+    let mut out = HeaderMap::new();
+    for name in FORWARDED {
+        if let Some(value) = headers.get(name) {
+            out.insert(HeaderName::from_static(name), value.clone());
+        }
+    }
+    out
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+/// The public name of who is calling, for a call that needs no body.
+pub(super) fn admitted(app: &App, headers: &HeaderMap) -> Result<Option<Arc<str>>> {
+    gate::admit(app, headers)
+}

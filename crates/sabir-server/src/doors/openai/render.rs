@@ -1,0 +1,307 @@
+//! An answer as an OpenAI client reads it.
+//!
+//! Invariant: bytes that came from a provider of the same protocol go out as they are; everything
+//! else is written by `sabir-wire`. No answer says anything about a key.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use sabir_engine::{Answer, Content, Facts, Failure, Frame, Summary, call::RawCall};
+use sabir_types::{Error, ErrorKind, Map, Protocol, Response as Neutral, Value};
+use sabir_wire::openai::{embed, render};
+use serde_json::json;
+
+use super::parse::{Ask, Extended, now};
+use crate::{
+    app::App,
+    doors::events::{self, FrameWriter},
+};
+
+/// The whole answer or the stream.
+pub(super) fn answer(app: &App, answer: Answer, ask: Ask, endpoint: &'static str) -> Response {
+    match answer {
+        Answer::Whole { facts, content, summary } => {
+            app.metrics().answered(endpoint, &facts, &summary);
+            let mut response = match content {
+                Content::Passed { status, body } => {
+                    let kind = facts.headers.get(header::CONTENT_TYPE).cloned();
+                    json_response(status, Body::from(body), kind)
+                }
+                Content::Neutral(neutral) => match whole(&neutral, &facts, &summary, &ask) {
+                    Ok(body) => json_response(StatusCode::OK, Body::from(body), None),
+                    Err(error) => return self::error(&error),
+                },
+            };
+            add_headers(response.headers_mut(), &facts);
+            response
+        }
+        Answer::Stream { facts, frames } => {
+            let mut head = HeaderMap::new();
+            add_headers(&mut head, &facts);
+            let writer = Writer { chunks: None, ask, app: app.clone(), endpoint, facts, failed: false };
+            let mut response = events::respond(frames, writer);
+            response.headers_mut().extend(head);
+            response
+        }
+    }
+}
+
+fn whole(neutral: &Neutral, facts: &Facts, summary: &Summary, ask: &Ask) -> Result<Vec<u8>, Error> {
+    match neutral {
+        Neutral::Chat(chat) => {
+            let mut frame = frame(facts, ask, chat.id.as_deref(), chat.created);
+            if let Some(extended) = ask.extended {
+                extend(&mut frame.extra, extended, summary);
+            }
+            // What the ledger sums up is what the caller is shown: the cached answer costs nothing.
+            let shown = sabir_types::ChatResponse { usage: summary.usage.clone(), ..(**chat).clone() };
+            let mut body = render::chat(&shown, &frame);
+            if ask.extended.is_some() {
+                body = with_cost(body, summary)?;
+            }
+            Ok(body)
+        }
+        Neutral::Embed(answer) => embed::render(answer, ask.format, &ask.model),
+        _ => Err(Error::internal("this door cannot write such an answer")),
+    }
+}
+
+fn frame(facts: &Facts, ask: &Ask, id: Option<&str>, created: Option<i64>) -> render::Frame {
+    let mut extra = Map::new();
+    let mut id = id.map_or_else(|| format!("chatcmpl-{}", facts.inference_id), str::to_owned);
+    if ask.extended.is_some() {
+        id = facts.inference_id.to_string();
+        extra.insert("episode_id".into(), facts.episode_id.to_string().into());
+        extra.insert("system_fingerprint".into(), "".into());
+        extra.insert("service_tier".into(), Value::Null);
+    }
+    let model = ask.model.clone();
+    let created = created.unwrap_or_else(|| now() as i64);
+    render::Frame { id, created, model, legacy_functions: ask.legacy_functions, extra }
+}
+
+/// Adds what a caller of TensorZero's dialect asked to see.
+fn extend(extra: &mut Map<String, Value>, wanted: Extended, summary: &Summary) {
+    let entry = |call: &RawCall, data: Value| {
+        json!({
+            "model_inference_id": call.id.to_string(),
+            "provider_type": call.provider_type,
+            "api_type": call.api_type,
+            "data": data,
+        })
+    };
+    if wanted.raw_usage {
+        let list: Vec<Value> =
+            summary.calls.iter().filter_map(|call| Some(entry(call, call.raw_usage.clone()?))).collect();
+        extra.insert("tensorzero_raw_usage".into(), list.into());
+    }
+    if wanted.raw_response {
+        let list: Vec<Value> =
+            summary.calls.iter().map(|call| entry(call, call.raw_response.as_str().into())).collect();
+        extra.insert("tensorzero_raw_response".into(), list.into());
+    }
+    if wanted.original_response
+        && let Some(last) = summary.calls.last()
+    {
+        extra.insert("tensorzero_original_response".into(), last.raw_response.as_str().into());
+    }
+}
+
+fn with_cost(body: Vec<u8>, summary: &Summary) -> Result<Vec<u8>, Error> {
+    let unreadable = |e| Error::internal("an answer could not be written").with_source(e);
+    let mut value: Value = serde_json::from_slice(&body).map_err(unreadable)?;
+    value["usage"]["tensorzero_cost"] = json!(summary.cost);
+    serde_json::to_vec(&value).map_err(unreadable)
+}
+
+struct Writer {
+    /// The writer of an answer that is translated; made when the first events come.
+    chunks: Option<render::ChunkWriter>,
+    ask: Ask,
+    app: App,
+    endpoint: &'static str,
+    facts: Box<Facts>,
+    failed: bool,
+}
+
+impl Writer {
+    fn chunks(&mut self, id: Option<&str>, created: Option<i64>) -> &mut render::ChunkWriter {
+        let Self { chunks, facts, ask, .. } = self;
+        chunks.get_or_insert_with(|| render::ChunkWriter::new(frame(facts, ask, id, created), ask.usage_wanted))
+    }
+}
+
+impl FrameWriter for Writer {
+    fn frame(&mut self, frame: Frame) -> Bytes {
+        match frame {
+            Frame::Passed(bytes) => bytes,
+            Frame::Events(events) => {
+                self.failed = false;
+                let mut out = Vec::with_capacity(256 * events.len());
+                if self.chunks.is_none()
+                    && let Some(sabir_types::Event::Start { id, created, .. }) = events.first()
+                {
+                    self.chunks(id.as_deref(), *created);
+                }
+                self.chunks(None, None).events(&events, &mut out);
+                out.into()
+            }
+            Frame::Error(error) => {
+                self.failed = true;
+                let mut out = Vec::new();
+                out.extend_from_slice(b"data: ");
+                out.extend_from_slice(render::error(&error).to_string().as_bytes());
+                out.extend_from_slice(b"\n\n");
+                out.into()
+            }
+            Frame::End(summary) => {
+                self.app.metrics().answered(self.endpoint, &self.facts, &summary);
+                let failed = self.failed;
+                let mut out = Vec::new();
+                if let Some(chunks) = &mut self.chunks
+                    && !failed
+                {
+                    chunks.end(&summary.usage, &mut out);
+                }
+                out.into()
+            }
+        }
+    }
+}
+
+/// The answer to a call that came to nothing.
+pub(super) fn failure(failure: &Failure, ask: &Ask) -> Response {
+    let error = &failure.error;
+    let mut response = match verbatim(failure, ask) {
+        Some(response) => response,
+        None => self::error(error),
+    };
+    let headers = response.headers_mut();
+    set(headers, "x-sabir-inference-id", &failure.inference_id.to_string());
+    set(headers, "x-sabir-episode-id", &failure.episode_id.to_string());
+    pass_on(headers, &failure.headers);
+    request_id(headers, &failure.headers, &failure.inference_id.to_string());
+    if let Some(wait) = error.retry_after() {
+        if !headers.contains_key(header::RETRY_AFTER) {
+            set(headers, "retry-after", &wait.as_secs_f64().ceil().to_string());
+        }
+        set(headers, "retry-after-ms", &wait.as_millis().to_string());
+    }
+    response
+}
+
+/// The provider's own words, if it speaks this door's protocol. What it says about a key is kept back.
+fn verbatim(failure: &Failure, ask: &Ask) -> Option<Response> {
+    let error = &failure.error;
+    if failure.protocol != Some(Protocol::OpenAi)
+        || ask.extended.is_some()
+        || matches!(error.kind(), ErrorKind::Authentication | ErrorKind::Permission)
+    {
+        return None;
+    }
+    let upstream = error.upstream()?;
+    let status = StatusCode::from_u16(upstream.status).ok().filter(|status| status.as_u16() >= 400)?;
+    let is_object = serde_json::from_slice::<Map<String, Value>>(&upstream.body).ok()?.contains_key("error");
+    is_object.then(|| json_response(status, Body::from(upstream.body.clone()), None))
+}
+
+/// An error in this door's shape.
+pub fn error(error: &Error) -> Response {
+    let shown = match error.kind() {
+        // A provider that refuses the gateway's key quotes it, if only in part.
+        ErrorKind::Authentication if error.upstream().is_some() => {
+            &Error::new(ErrorKind::Authentication, "the provider refused the key that the gateway has for it")
+        }
+        _ => error,
+    };
+    let mut response =
+        json_response(status(error), Body::from(render::error(shown).to_string()), None);
+    if error.kind() == ErrorKind::Authentication && error.upstream().is_none() {
+        set(response.headers_mut(), "www-authenticate", "Bearer");
+    }
+    if matches!(error.kind(), ErrorKind::QuotaExceeded) {
+        // Clients would try again after a 429 that no waiting ends.
+        set(response.headers_mut(), "x-should-retry", "false");
+    }
+    response
+}
+
+/// This door's status for each kind.
+fn status(error: &Error) -> StatusCode {
+    match error.kind() {
+        ErrorKind::BadRequest | ErrorKind::ContextLength | ErrorKind::ContentFilter | ErrorKind::Unsupported => {
+            StatusCode::BAD_REQUEST
+        }
+        ErrorKind::Authentication => StatusCode::UNAUTHORIZED,
+        ErrorKind::Permission => StatusCode::FORBIDDEN,
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorKind::RateLimited | ErrorKind::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
+        ErrorKind::Timeout if error.upstream().is_some() => StatusCode::GATEWAY_TIMEOUT,
+        ErrorKind::Timeout => StatusCode::REQUEST_TIMEOUT,
+        ErrorKind::Upstream | ErrorKind::BadUpstream | ErrorKind::Connection => StatusCode::BAD_GATEWAY,
+        ErrorKind::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// A JSON answer.
+pub(super) fn json_response(status: StatusCode, body: Body, kind: Option<HeaderValue>) -> Response {
+    let mut response = (status, body).into_response();
+    let kind = kind.unwrap_or_else(|| HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+fn add_headers(headers: &mut HeaderMap, facts: &Facts) {
+    headers.reserve(12);
+    let id = facts.inference_id.to_string();
+    set(headers, "x-sabir-inference-id", &id);
+    set(headers, "x-sabir-episode-id", &facts.episode_id.to_string());
+    set(headers, "x-sabir-model", &facts.model_name);
+    set(headers, "x-sabir-provider", &facts.provider_name);
+    headers.insert("x-sabir-overhead-us", HeaderValue::from(facts.overhead_us));
+    if facts.cached {
+        headers.insert("x-sabir-cached", HeaderValue::from_static("true"));
+    }
+    if !facts.warnings.is_empty() {
+        let list: Vec<Value> =
+            facts.warnings.iter().map(|w| json!({"param": w.param, "message": w.message})).collect();
+        set(headers, "x-sabir-warnings", &Value::from(list).to_string());
+    }
+    pass_on(headers, &facts.headers);
+    request_id(headers, &facts.headers, &id);
+}
+
+/// Rate limits and what else a client reads from the provider's headers.
+fn pass_on(headers: &mut HeaderMap, from: &HeaderMap) {
+    for (name, value) in from {
+        let text = name.as_str();
+        if text.starts_with("x-ratelimit-")
+            || matches!(text, "retry-after" | "retry-after-ms" | "x-should-retry" | "openai-processing-ms" | "openai-version")
+        {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+fn request_id(headers: &mut HeaderMap, from: &HeaderMap, own: &str) {
+    match from.get("x-request-id") {
+        Some(id) => {
+            headers.insert(HeaderName::from_static("x-request-id"), id.clone());
+        }
+        None => set(headers, "x-request-id", own),
+    }
+}
+
+/// Sets a header; a value that no header can carry (a model's name in odd letters) is left out.
+fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}
