@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail};
 const START: Duration = Duration::from_secs(30);
 
 /// Linux counts CPU time for programs in hundredths of a second, whatever its own clock does.
-const TICK_US: f64 = 10_000.0;
+pub(super) const TICK_US: f64 = 10_000.0;
 
 /// A process that listens.
 #[derive(Debug)]

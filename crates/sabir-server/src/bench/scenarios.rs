@@ -137,6 +137,7 @@ fn facts(options: &Options) -> Result<Vec<(&'static str, serde_json::Value)>> {
         ("rounds", json!(options.rounds)),
         ("requests", json!(options.requests)),
         ("seconds", json!(options.seconds)),
+        ("legend", json!("CPU µs, upstream, callers: the CPU time of each per call, in microseconds")),
     ])
 }
 
@@ -260,8 +261,8 @@ impl House {
     async fn measure(&self, options: &Options, wanted: impl Fn(Only) -> bool, tables: &mut Vec<Table>) -> Result<()> {
         let (calls, rounds) = (options.requests, options.rounds);
         let time = Duration::from_secs_f64(options.seconds);
-        // A stream is two hundred chunks: fewer of them say as much.
-        let (streams, paced) = ((calls / 20).max(1), (calls / 1000).max(1));
+        // A stream is two hundred chunks, and a paced one takes a second: fewer of them say as much.
+        let (streams, paced) = ((calls / 10).max(1), (calls / 1000).max(1));
         let plain = self.targets("bench", false, false);
         let mut part = async |key: &str, title: String, targets: &[Target], how, columns| -> Result<()> {
             tables.push(table(key, title, targets, how, rounds, columns).await?);
@@ -324,12 +325,15 @@ async fn table(key: &str, title: String, targets: &[Target], how: How, rounds: u
             let warm_up = number == 0;
             let how = if warm_up { how.shorter() } else { how };
             let before = cpu(target);
+            // The callers' own time is read next to the calls, since reading the others' costs some.
+            let own_before = process::own_cpu_us();
             let round = match how {
                 How::One(calls) => load::one(target.address, &target.shot, calls).await,
                 How::Many(callers, time) => load::many(target.address, &target.shot, callers, time).await,
             };
             // The callers sleep through it, and the gateways' last rows are written.
             tokio::time::sleep(SETTLE).await;
+            let own = minus(process::own_cpu_us(), own_before);
             let after = cpu(target);
             if warm_up {
                 if round.good == 0 && target.name == "direct" {
@@ -338,7 +342,7 @@ async fn table(key: &str, title: String, targets: &[Target], how: How, rounds: u
                 }
                 continue;
             }
-            found.push((round, [0, 1, 2].map(|who| minus(after[who], before[who]))));
+            found.push((round, [minus(after[0], before[0]), minus(after[1], before[1]), own]));
         }
     }
     let figures: Vec<_> = found.iter().map(|rounds| Figures::new(rounds)).collect();
@@ -346,16 +350,21 @@ async fn table(key: &str, title: String, targets: &[Target], how: How, rounds: u
         .iter()
         .zip(&figures)
         .map(|(target, it)| (target.name.clone(), columns.iter().map(|(_, figure)| figure(it, &figures[0])).collect()));
+    let mut notes = Vec::new();
+    if figures.iter().any(|it| it.rough) && columns.iter().any(|(column, _)| column.key == CPU.0.key) {
+        notes.push("CPU time is counted in steps of 10 ms, which shows here: give more --requests".to_owned());
+    }
     let failures = targets.iter().zip(&figures).filter(|(_, it)| it.failed > 0).map(|(target, it)| {
         let why = it.why.as_deref().unwrap_or("no reason was given");
         format!("{}: {} calls failed, the first because {why}", target.name, it.failed)
     });
+    notes.extend(failures);
     Ok(Table {
         key: key.to_owned(),
         title,
         columns: columns.iter().map(|(column, _)| *column).collect(),
         rows: rows.collect(),
-        notes: failures.collect(),
+        notes,
     })
 }
 
@@ -368,9 +377,9 @@ impl How {
     }
 }
 
-/// The CPU time so far: of the gateway, the upstream, the callers.
-fn cpu(target: &Target) -> [Option<f64>; 3] {
-    [target.gateway.and_then(process::cpu_us), process::cpu_us(target.upstream), process::own_cpu_us()]
+/// The CPU time so far: of the gateway, and of the upstream.
+fn cpu(target: &Target) -> [Option<f64>; 2] {
+    [target.gateway.and_then(process::cpu_us), process::cpu_us(target.upstream)]
 }
 
 async fn cold(folder: &Folder, upstreams: &Upstreams) -> Result<Table> {
