@@ -232,7 +232,7 @@ fn streams_that_fail() {
     let error = json!({"error": {"code": 499, "message": "m", "status": "CANCELLED"}});
     let mut framed = sse(&[text("a")]);
     let mut bare = framed.clone();
-    framed.extend(sse(&[error.clone()]));
+    framed.extend(sse(std::slice::from_ref(&error)));
     bare.extend(format!("{error:#}").into_bytes());
     let mut half = bare.clone();
     half.truncate(half.len() - 4);
