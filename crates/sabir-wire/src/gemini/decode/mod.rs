@@ -141,3 +141,6 @@ fn logprobs(result: &Value) -> Option<Value> {
     });
     Some(Value::Object(Map::from_iter([("content".to_owned(), content.collect())])))
 }
+
+#[cfg(test)]
+mod tests;
