@@ -34,7 +34,7 @@ async fn append(ledger: &dyn Ledger, appender: usize) -> Result<(), StoreError> 
     loop {
         let mut record = plain("victim");
         // From a part of a page to many pages.
-        record.calls[0].raw_response = Bytes::from("x".repeat(100 << (appender % 8)));
+        record.calls[0].raw_response = Bytes::from("x".repeat(100 << (appender % 7)));
         let id = record.inference.id;
         ledger.append(Entry::Inference(Box::new(record))).wait().await?;
         say(&format!("inference {}", id.simple()));

@@ -52,7 +52,7 @@ async fn a_killed_process_loses_nothing_that_was_acknowledged() {
         }
         // Different moments: in the middle of a batch, of a checkpoint, right after the start.
         let jitter = u64::from(sabir_types::new_id().as_bytes()[15]);
-        acknowledged.extend(run_and_kill(&file, Duration::from_millis(round % 3 * 100 + jitter / 2)));
+        acknowledged.extend(run_and_kill(&file, Duration::from_millis(round % 3 * 50 + jitter / 4)));
         let ledger = SqliteLedger::open(&file, Options::default()).unwrap();
         ledger.health().await.unwrap();
         ledger.close();

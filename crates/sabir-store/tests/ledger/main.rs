@@ -177,12 +177,12 @@ async fn the_log_does_not_grow_for_ever() {
     let opened = plainly();
     let mut record = plain("f");
     record.calls[0].raw_response = bytes::Bytes::from(vec![b'x'; 1 << 20]);
-    for _ in 0..300 {
+    for _ in 0..120 {
         record.inference.id = sabir_types::new_id();
         opened.ledger().append(Entry::Inference(Box::new(record.clone()))).wait().await.unwrap();
     }
     let log = std::fs::metadata(opened.file().with_extension("db-wal")).unwrap().len();
-    assert!(log < 250 << 20, "300 MB of rows leave a log of {} MB", log >> 20);
+    assert!(log < 100 << 20, "120 MB of rows leave a log of {} MB", log >> 20);
 }
 
 #[tokio::test]
