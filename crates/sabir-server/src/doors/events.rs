@@ -53,10 +53,7 @@ impl<W: FrameWriter> HttpBody for Events<W> {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<BodyFrame<Bytes>, Self::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
         if this.over {
             return Poll::Ready(None);
@@ -90,10 +87,7 @@ impl<W: FrameWriter> HttpBody for Events<W> {
 }
 
 impl<W> Events<W> {
-    fn keep_alive(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<BodyFrame<Bytes>, std::convert::Infallible>>> {
+    fn keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Bytes>, std::convert::Infallible>>> {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(SILENCE)));
         loop {
             if sleep.as_mut().poll(cx).is_pending() {

@@ -143,8 +143,8 @@ fn name(asked: &str, operation: Operation) -> Result<(&str, bool)> {
 
 /// The members with the prefix, without it.
 fn members(body: &[u8]) -> Result<Map<String, Value>> {
-    let all: Map<String, Value> = serde_json::from_slice(body)
-        .map_err(|e| Error::bad_request(format!("the body is not valid JSON: {e}")))?;
+    let all: Map<String, Value> =
+        serde_json::from_slice(body).map_err(|e| Error::bad_request(format!("the body is not valid JSON: {e}")))?;
     Ok(all.into_iter().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_owned(), value))).collect())
 }
 

@@ -217,8 +217,7 @@ pub fn error(error: &Error) -> Response {
         }
         _ => error,
     };
-    let mut response =
-        json_response(status(error), Body::from(render::error(shown).to_string()), None);
+    let mut response = json_response(status(error), Body::from(render::error(shown).to_string()), None);
     if error.kind() == ErrorKind::Authentication && error.upstream().is_none() {
         set(response.headers_mut(), "www-authenticate", "Bearer");
     }
@@ -270,8 +269,7 @@ fn add_headers(headers: &mut HeaderMap, facts: &Facts) {
         headers.insert("x-sabir-cached", HeaderValue::from_static("true"));
     }
     if !facts.warnings.is_empty() {
-        let list: Vec<Value> =
-            facts.warnings.iter().map(|w| json!({"param": w.param, "message": w.message})).collect();
+        let list: Vec<Value> = facts.warnings.iter().map(|w| json!({"param": w.param, "message": w.message})).collect();
         set(headers, "x-sabir-warnings", &Value::from(list).to_string());
     }
     pass_on(headers, &facts.headers);
@@ -283,7 +281,10 @@ fn pass_on(headers: &mut HeaderMap, from: &HeaderMap) {
     for (name, value) in from {
         let text = name.as_str();
         if text.starts_with("x-ratelimit-")
-            || matches!(text, "retry-after" | "retry-after-ms" | "x-should-retry" | "openai-processing-ms" | "openai-version")
+            || matches!(
+                text,
+                "retry-after" | "retry-after-ms" | "x-should-retry" | "openai-processing-ms" | "openai-version"
+            )
         {
             headers.insert(name.clone(), value.clone());
         }
