@@ -4,7 +4,9 @@
 
 pub mod app;
 pub mod bench;
+pub mod config_command;
 pub mod doors;
 pub mod gate;
+pub mod ledger_command;
 pub mod metrics;
 pub mod serve;

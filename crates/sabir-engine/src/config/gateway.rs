@@ -32,7 +32,7 @@ impl Default for Gateway {
             skip_feedback_target_check: false,
             api_keys: Vec::new(),
             data_dir: None,
-            body_limit: 64 * 1024 * 1024,
+            body_limit: 100 * 1024 * 1024,
             body_timeout: Duration::from_secs(60),
             shutdown_grace: Duration::from_secs(30),
             strict: false,

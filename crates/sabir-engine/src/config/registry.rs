@@ -26,7 +26,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("aws_bedrock", "bedrock"),
     ("gcp_vertex_anthropic", "vertex_anthropic"),
     ("gcp_vertex_gemini", "vertex"),
-    ("google_ai_studio_gemini", "gemini"),
+    ("gemini", "google_ai_studio_gemini"),
 ];
 
 /// What a provider gets when a model says nothing.

@@ -6,6 +6,7 @@ mod anthropic;
 mod deepseek;
 mod dummy;
 mod fireworks;
+mod google_ai_studio_gemini;
 mod groq;
 mod hyperbolic;
 mod mistral;
@@ -23,6 +24,7 @@ static ALL: &[&dyn Provider] = &[
     &dummy::PROVIDER,
     &openai::PROVIDER,
     &anthropic::Anthropic,
+    &google_ai_studio_gemini::GoogleAiStudioGemini,
     &deepseek::PROVIDER,
     &fireworks::PROVIDER,
     &groq::PROVIDER,

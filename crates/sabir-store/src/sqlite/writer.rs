@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
@@ -21,6 +22,11 @@ const SLOW_BYTES: usize = 64 << 20;
 const FULL_BYTES: usize = 512 << 20;
 /// One transaction takes no more than this many entries, so that the first need not wait for the last.
 const BATCH: usize = 256;
+/// A commit costs as much as writing several entries, so while entries come one upon the other
+/// the writer waits for this long to commit more of them at once. A lone entry never waits.
+const GATHER: Duration = Duration::from_micros(300);
+/// That many are company enough.
+const COMPANY: usize = 16;
 /// The pages in the write-ahead log at which it is copied into the database.
 const CHECKPOINT_PAGES: usize = 4_000;
 /// How many times that the log may grow before the writer copies it by itself.
@@ -77,8 +83,8 @@ struct Queue {
     items: Vec<Item>,
     /// The size of what is queued or being written.
     bytes: usize,
-    /// The writer waits to be woken.
-    asleep: bool,
+    /// The writer sleeps until that many items are queued; 0 while it is awake.
+    wake_at: usize,
     closed: bool,
 }
 
@@ -187,27 +193,43 @@ impl Writer {
 impl Shared {
     fn push(&self, mut queue: parking_lot::MutexGuard<'_, Queue>, item: Item) {
         queue.items.push(item);
-        let wake = std::mem::take(&mut queue.asleep);
+        let wake = queue.wake_at > 0 && queue.items.len() >= queue.wake_at;
+        if wake {
+            queue.wake_at = 0;
+        }
         drop(queue);
         if wake {
             self.ready.notify_one();
         }
     }
 
-    /// Swaps what is queued into `batch`; false when there will be no more.
-    fn take(&self, batch: &mut Vec<Item>, written: usize) -> bool {
+    /// Swaps what is queued into `batch`; false when there will be no more. `crowd`: the last
+    /// batch had company, so the next one is given a moment to gather some as well.
+    fn take(&self, batch: &mut Vec<Item>, written: usize, crowd: bool) -> bool {
         let mut queue = self.queue.lock();
         queue.bytes -= written;
+        let until = Instant::now() + GATHER;
+        while crowd && queue.items.len() < COMPANY && !queue.closed {
+            queue.wake_at = COMPANY;
+            if self.ready.wait_until(&mut queue, until).timed_out() {
+                break;
+            }
+        }
         while queue.items.is_empty() {
             if queue.closed {
                 return false;
             }
-            queue.asleep = true;
+            queue.wake_at = 1;
             self.ready.wait(&mut queue);
         }
-        queue.asleep = false;
+        queue.wake_at = 0;
         std::mem::swap(&mut queue.items, batch);
         true
+    }
+
+    /// Whether something was queued meanwhile.
+    fn is_waited_for(&self) -> bool {
+        !self.queue.lock().items.is_empty()
     }
 
     /// After this nothing is queued; whoever still waits is told so by the dropped reply.
@@ -226,12 +248,13 @@ fn run(shared: &Arc<Shared>, connection: &Connection, readers: &Readers) -> Resu
         readers,
         lost: None,
         lost_entries: 0,
+        crowd: false,
         pages: 0,
         asked: false,
     };
     let mut items = Vec::new();
     let mut written = 0;
-    while shared.take(&mut items, written) {
+    while shared.take(&mut items, written, work.crowd) {
         written = items.iter().map(Item::size).sum();
         for batch in items.chunks_mut(BATCH) {
             work.batch(batch);
@@ -251,6 +274,8 @@ struct Work<'c> {
     lost: Option<StoreError>,
     /// How many such entries there were since writing failed.
     lost_entries: u64,
+    /// Entries come one upon the other.
+    crowd: bool,
     /// About how many pages were written to the log since it was copied.
     pages: usize,
     /// The reading threads were asked to copy it.
@@ -266,6 +291,8 @@ impl Work<'_> {
             Some(_) => self.statements.transact(entries),
             None => Ok(()),
         };
+        // Looked at before anybody is answered: a lone caller's next entry is no company.
+        self.crowd = items.len() > 1 || self.shared.is_waited_for();
         match result {
             Ok(()) => {
                 self.succeeded();

@@ -173,6 +173,14 @@ pub(super) fn text(value: Value) -> Option<String> {
     }
 }
 
+/// The text of a part that holds nothing else.
+pub(super) fn lone_text(part: Value) -> Option<String> {
+    match read(part) {
+        Block::Text(Text { text, signature: None, .. }) => Some(text),
+        _ => None,
+    }
+}
+
 pub(super) fn object(value: Option<Value>) -> Map<String, Value> {
     match value {
         Some(Value::Object(map)) => map,

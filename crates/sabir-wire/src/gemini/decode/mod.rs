@@ -18,8 +18,8 @@ pub fn chat(body: &[u8]) -> Result<ChatResponse> {
         Ok(_) => return Err(error::decode(200, body)),
         Err(e) => return Err(Error::bad_upstream(format!("answer is not JSON: {e}"))),
     };
-    let mut answer = ChatResponse::default();
-    answer.id = body.shift_remove("responseId").and_then(part::text);
+    let id = body.shift_remove("responseId").and_then(part::text);
+    let mut answer = ChatResponse { id, ..ChatResponse::default() };
     if let Some(model) = body.shift_remove("modelVersion").and_then(part::text) {
         answer.model = short(&model).to_owned();
     }
@@ -141,3 +141,6 @@ fn logprobs(result: &Value) -> Option<Value> {
     });
     Some(Value::Object(Map::from_iter([("content".to_owned(), content.collect())])))
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,3 +176,6 @@ fn tool_choice(choice: &ToolChoice) -> Result<Value> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;
