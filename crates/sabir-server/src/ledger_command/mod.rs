@@ -126,9 +126,9 @@ pub fn run(args: &LedgerArgs, data_dir: &Path, out: &mut dyn Write) -> Result<()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    })
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
 }
 
 /// Goes through the newest inferences that fit, failed ones too, until `take` has enough.
@@ -175,7 +175,8 @@ fn bound(text: &str) -> Result<Uuid, String> {
         Err(_) => OffsetDateTime::parse(text, &Rfc3339)
             .map_err(|_| format!("`{text}` is neither an id nor a time like 2026-01-31T12:00:00Z"))?,
     };
-    let millis = u64::try_from(time.unix_timestamp_nanos() / 1_000_000).map_err(|_| "that is before 1970".to_owned())?;
+    let millis =
+        u64::try_from(time.unix_timestamp_nanos() / 1_000_000).map_err(|_| "that is before 1970".to_owned())?;
     Ok(Uuid::from_u128(u128::from(millis) << 80 | 0x7 << 76 | 0b10 << 62))
 }
 
