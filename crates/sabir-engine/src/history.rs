@@ -5,7 +5,7 @@
 
 use sabir_store::{ModelCallRow, Record};
 use sabir_types::{Accumulator, Error, Event, Operation, Protocol, Request, Response, Result};
-use sabir_wire::{anthropic, gemini, openai};
+use sabir_wire::{anthropic, gemini, openai, tensorzero};
 
 /// What was asked.
 pub fn input(record: &Record) -> Result<Request> {
@@ -17,6 +17,7 @@ pub fn input(record: &Record) -> Result<Request> {
     };
     match (row.door, row.operation) {
         (Protocol::OpenAi, Operation::Chat) => openai::parse::chat(body),
+        (Protocol::TensorZero, Operation::Chat) => tensorzero::parse::inference(body),
         (Protocol::OpenAi | Protocol::TensorZero, Operation::Embed) => openai::embed::parse(body),
         (Protocol::Anthropic, Operation::Chat) => {
             anthropic::parse::chat(body).map(|chat| Request::Chat(Box::new(chat)))
