@@ -43,7 +43,9 @@ pub(super) fn answer(chat: &ChatRequest, model: &str) -> Result<Answer> {
         "cache_read" => ((10, count), Some(7)),
         _ => ((10, count), None),
     };
-    let streamed = if pieces.is_empty() { usage.1 } else { pieces.len() as u64 };
+    // A call's name and a signature are not counted: they come with a piece that is.
+    let counts = |piece: &&Piece| !matches!(piece, Piece::Delta(_, Delta::ToolCall { .. } | Delta::Signature { .. }));
+    let streamed = if pieces.is_empty() { usage.1 } else { pieces.iter().filter(counts).count() as u64 };
     let stream_usage = match model {
         "input_tokens_zero" => (0, streamed),
         "output_tokens_zero" => (10, 0),

@@ -193,7 +193,7 @@ fn filter(value: &Value, path: &str, depth: usize) -> Result<Filter> {
     let text = |name: &str| {
         value.get(name).and_then(Value::as_str).ok_or_else(|| wrong(&format!("{path}.{name}"), "expected a string"))
     };
-    let children = || {
+    let children = || -> Result<Vec<Filter>> {
         let list = value.get("children").and_then(Value::as_array);
         let list = list.ok_or_else(|| wrong(&format!("{path}.children"), "expected an array"))?;
         list.iter().enumerate().map(|(at, child)| filter(child, &format!("{path}.children[{at}]"), depth + 1)).collect()
