@@ -17,7 +17,6 @@ pub fn input(record: &Record) -> Result<Request> {
     };
     match (row.door, row.operation) {
         (Protocol::OpenAi, Operation::Chat) => openai::parse::chat(body),
-        (Protocol::TensorZero, Operation::Chat) => tensorzero::parse::inference(body),
         (Protocol::OpenAi | Protocol::TensorZero, Operation::Embed) => openai::embed::parse(body),
         (Protocol::Anthropic, Operation::Chat) => {
             anthropic::parse::chat(body).map(|chat| Request::Chat(Box::new(chat)))
