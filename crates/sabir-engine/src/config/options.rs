@@ -34,23 +34,26 @@ const SETTINGS: &[(&str, Want)] = &[
     ("allow_auto_detect_region", Want::Unread(None)),
     ("api_type", Want::Unread(Some("chat_completions"))),
     ("api_version", Want::Text),
+    ("beta", Want::Text),
     ("beta_structured_outputs", Want::Unread(None)),
     ("content_type_overrides", Want::Unread(None)),
     ("delay_ms", Want::Number),
     (GENERAL, Want::Unread(None)),
     ("group_id", Want::Text),
     ("hosted_provider", Want::Unread(None)),
+    ("http_referer", Want::Text),
     ("include_encrypted_reasoning", Want::Unread(None)),
     ("location", Want::Text),
-    ("organization", Want::Unread(None)),
+    ("organization", Want::Text),
     ("parse_think_blocks", Want::Unread(None)),
-    ("project", Want::Unread(None)),
+    ("project", Want::Text),
     ("project_id", Want::Text),
     ("prompt_mode", Want::Unread(None)),
     ("provider_tools", Want::Unread(None)),
     ("reasoning_format", Want::Unread(None)),
     ("region", Want::Text),
     ("tokens_per_second", Want::Number),
+    ("x_title", Want::Text),
 ];
 
 /// The one that every type has.
@@ -62,7 +65,7 @@ const IN_PARTS: &[&str] = &["access_key_id", "secret_access_key", "session_token
 /// Which settings a provider type has; a type that is not listed has all of them.
 fn of_type(id: &str) -> Option<&'static [&'static str]> {
     Some(match id {
-        "anthropic" => &["api_version", "beta_structured_outputs", "provider_tools"],
+        "anthropic" => &["api_version", "beta", "beta_structured_outputs", "provider_tools"],
         "azure" => &["api_type", "api_version", "provider_tools"],
         "openai" => &[
             "api_type",
@@ -77,7 +80,8 @@ fn of_type(id: &str) -> Option<&'static [&'static str]> {
         "groq" => &["reasoning_format"],
         "mistral" => &["prompt_mode"],
         "fireworks" | "together" => &["parse_think_blocks"],
-        "deepseek" | "hyperbolic" | "openrouter" | "vllm" | "sglang" | "tgi" | "xai" => &[],
+        "openrouter" => &["http_referer", "x_title"],
+        "deepseek" | "hyperbolic" | "vllm" | "sglang" | "tgi" | "xai" => &[],
         _ => return None,
     })
 }
