@@ -47,9 +47,8 @@ fn main() {
             }));
             report = found.uncovered;
         }
-        None => trials.push(
-            Trial::test("corpus/exchanges (SABIR_WIRE_CORPUS is not set)", || Ok(())).with_ignored_flag(true),
-        ),
+        None => trials
+            .push(Trial::test("corpus/exchanges (SABIR_WIRE_CORPUS is not set)", || Ok(())).with_ignored_flag(true)),
     }
     let conclusion = libtest_mimic::run(&args, trials);
     if !args.list {
