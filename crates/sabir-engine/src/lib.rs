@@ -11,6 +11,8 @@ mod catalog;
 mod circuit;
 pub mod config;
 mod engine;
+pub mod feedback;
+pub mod history;
 mod patch;
 mod pipeline;
 pub mod plan;

@@ -26,7 +26,7 @@ const BATCH: usize = 256;
 /// the writer waits for this long to commit more of them at once. A lone entry never waits.
 const GATHER: Duration = Duration::from_micros(300);
 /// That many are company enough.
-const COMPANY: usize = 16;
+const COMPANY: usize = 8;
 /// The pages in the write-ahead log at which it is copied into the database.
 const CHECKPOINT_PAGES: usize = 4_000;
 /// How many times that the log may grow before the writer copies it by itself.
@@ -286,7 +286,7 @@ impl Work<'_> {
     fn batch(&mut self, items: &mut [Item]) {
         let entries = items.iter().filter_map(Item::entry);
         // A commit writes the last page of each table and index again.
-        self.pages += 5 + items.iter().map(Item::size).sum::<usize>() / 4096;
+        self.pages += 5 + items.iter().map(Item::size).sum::<usize>() / super::PAGE;
         let result = match entries.clone().next() {
             Some(_) => self.statements.transact(entries),
             None => Ok(()),
@@ -388,3 +388,7 @@ impl Work<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;
