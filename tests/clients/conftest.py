@@ -101,6 +101,15 @@ routing = ["mock"]
 model_name = "mock-embed"
 {openai_like}
 
+[embedding_models.gemini-embed]
+routing = ["mock"]
+
+[embedding_models.gemini-embed.providers.mock]
+type = "google_ai_studio_gemini"
+model_name = "mock-embed"
+api_base = "{upstream}/v1beta"
+api_key_location = "env::MOCK_KEY"
+
 [metrics.rating]
 type = "float"
 optimize = "max"

@@ -10,40 +10,9 @@ import pytest
 
 from gateway import events
 from upstream import Drop, Gate, UntilClosed, chat_chunks, chunk
+from words import HI, PIXEL, WEATHER, answer, call, claude_events, collect_calls, gemini, gemini_events, texts
 
 pytestmark = pytest.mark.openai
-
-HI = [{"role": "user", "content": "hi"}]
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "weather",
-        "description": "The weather of a town",
-        "parameters": {"type": "object", "properties": {"town": {"type": "string"}}, "required": ["town"]},
-    },
-}
-PIXEL = (
-    "data:image/png;base64,"
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
-
-
-def call(id: str, name: str, arguments: str) -> dict:
-    return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def answer(message: dict, finish: str = "stop", **more) -> dict:
-    choice = {"index": 0, "message": {"role": "assistant", **message}, "logprobs": None, "finish_reason": finish}
-    return {
-        "id": "chatcmpl-mock",
-        "object": "chat.completion",
-        "created": 1700000000,
-        "model": "mock-model",
-        "choices": [choice],
-        "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
-        **more,
-    }
-
 
 def parse_method(client):
     """`parse` has moved out of `beta` over the years."""
@@ -77,8 +46,9 @@ def test_the_callers_key_stays_here(client, upstream):
 
 
 def test_unknown_members_pass_both_ways(client, gateway, upstream):
+    # Not a byte changes but the model's name, whatever a number or a letter looks like.
     body = b'{ "model" : "gpt", "messages":[{"role":"user","content":"h\\u00e9"}],  "seed":9007199254740993, "new_thing": {"b":1.0,"a":[null]} }'
-    said = b'{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[],"from_the_future":{"n":1.50}}'
+    said = b'{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"\\u00e9"},"finish_reason":"stop"}],"from_the_future":{"n":1.50}}'
     upstream.reply(said)
     raw = gateway.post("/v1/chat/completions", body)
     assert raw.status == 200
@@ -154,10 +124,6 @@ def test_the_next_provider_is_asked(client, upstream):
 
 
 # Streams
-
-
-def texts(stream) -> str:
-    return "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
 
 
 def test_stream(client, upstream):
@@ -242,12 +208,18 @@ def test_the_wire_of_a_stream(gateway, upstream, model, usage):
     assert chunks[-1]["choices"][0]["delta"] == {}
 
 
-def test_usage_is_asked_for_even_if_the_caller_does_not(gateway, upstream):
-    raw = gateway.post("/v1/chat/completions", {"model": "gpt", "messages": HI, "stream": True})
-    check_wire(raw)
-    assert upstream.only.json["stream_options"] == {"include_usage": True}
+def test_the_usage_of_a_stream_is_recorded(gateway, upstream):
+    body = {"model": "gpt", "messages": HI, "stream": True, "stream_options": {"include_usage": True}}
+    raw = gateway.post("/v1/chat/completions", body)
     row = gateway.row(raw.headers["x-sabir-inference-id"])
-    assert (row["input_tokens"], row["output_tokens"]) == (7, 2)
+    assert (row["status"], row["input_tokens"], row["output_tokens"]) == ("ok", 7, 2)
+
+
+# Comments keep a stream alive; any other line would be an event to old clients.
+def test_comments_of_the_provider_do_no_harm(client, upstream):
+    first, *rest = chat_chunks("one")
+    upstream.stream(b": ping\n\n", first, b": ping\n\n", *rest, "[DONE]")
+    assert texts(client.chat.completions.create(model="gpt", messages=HI, stream=True)) == "one"
 
 
 def test_an_error_in_the_middle_of_a_stream(client, upstream):
@@ -271,7 +243,8 @@ def test_a_stream_that_breaks_off_is_an_error(client, upstream):
 def test_garbage_in_the_middle_of_a_stream_is_an_error(client, upstream):
     upstream.stream(*chat_chunks("one")[:2], b"data: {not json\n\n", "[DONE]")
     stream = client.chat.completions.create(model="gpt", messages=HI, stream=True)
-    with pytest.raises(openai.APIError):
+    # The bytes go through as they are, so it is the client that finds the piece that is none.
+    with pytest.raises((openai.APIError, ValueError)):
         list(stream)
 
 
@@ -283,9 +256,7 @@ def test_closing_a_stream_cancels_the_call(client, gateway, upstream):
     assert next(stream).choices[0].delta.role == "assistant"
     stream.response.close()
     assert upstream.only.closed.wait(2.0), "the provider still works on a call that nobody waits for"
-    row = gateway.row(raw.headers["x-sabir-inference-id"])
-    assert row["status"] == "cancelled"
-    assert "one" in row["output"]
+    assert gateway.row(raw.headers["x-sabir-inference-id"])["status"] == "cancelled"
 
 
 async def test_closing_a_stream_cancels_the_call_async(aclient, gateway, upstream):
@@ -336,18 +307,6 @@ def tool_chunks() -> list[dict]:
     ]
     chunks = [chunk({"index": 0, "delta": delta, "finish_reason": None}) for delta in deltas]
     return [*chunks, chunk({"index": 0, "delta": {}, "finish_reason": "tool_calls"})]
-
-
-def collect_calls(stream) -> list[tuple[str, str, str]]:
-    """Adds the pieces up as applications do it: by index."""
-    calls: dict[int, list[str]] = {}
-    for chunk in stream:
-        for piece in (chunk.choices[0].delta.tool_calls or []) if chunk.choices else []:
-            call = calls.setdefault(piece.index, ["", "", ""])
-            call[0] += piece.id or ""
-            call[1] += piece.function.name or ""
-            call[2] += piece.function.arguments or ""
-    return [tuple(calls[index]) for index in sorted(calls)]
 
 
 def test_streamed_tools(client, upstream):
@@ -424,204 +383,3 @@ def test_azure(gateway, upstream):
         assert upstream.last.json["model"] == "mock-embed"
         with pytest.raises(openai.NotFoundError):
             client.chat.completions.create(model="not-there", messages=HI)
-
-
-# Providers that speak another protocol
-
-
-def claude_events(*texts: str) -> list:
-    start = {"type": "message_start", "message": {
-        "id": "msg_mock", "type": "message", "role": "assistant", "model": "mock-claude", "content": [],
-        "stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 7, "output_tokens": 1},
-    }}
-    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
-    deltas = [
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}} for text in texts
-    ]
-    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": 3}}
-    all_ = [start, block, {"type": "ping"}, *deltas, {"type": "content_block_stop", "index": 0}, end, {"type": "message_stop"}]
-    return [(event["type"], event) for event in all_]
-
-
-def claude_tool_events() -> list:
-    events = claude_events("Let me see.")
-    tool = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {}}
-    more = [
-        {"type": "content_block_start", "index": 1, "content_block": tool},
-        {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": '{"town":'}},
-        {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": '"Ulm"}'}},
-        {"type": "content_block_stop", "index": 1},
-    ]
-    end = {"type": "message_delta", "delta": {"stop_reason": "tool_use", "stop_sequence": None}, "usage": {"output_tokens": 9}}
-    return [*events[:-2], *((event["type"], event) for event in more), ("message_delta", end), events[-1]]
-
-
-def gemini(*parts: dict, finish: str | None = "STOP") -> dict:
-    candidate = {"index": 0, "content": {"role": "model", "parts": list(parts)}}
-    if finish:
-        candidate["finishReason"] = finish
-    return {
-        "candidates": [candidate],
-        "usageMetadata": {"promptTokenCount": 7, "candidatesTokenCount": 3, "totalTokenCount": 10},
-        "modelVersion": "mock-gemini",
-        "responseId": "mock-response",
-    }
-
-
-def gemini_events(*texts: str) -> list[dict]:
-    *before, last = texts
-    return [*(gemini({"text": text}, finish=None) for text in before), gemini({"text": last})]
-
-
-SYSTEM = [{"role": "system", "content": "Be short."}, *HI]
-
-
-def test_claude(client, upstream):
-    completion = client.chat.completions.create(model="claude", messages=SYSTEM, max_tokens=50, temperature=0.5)
-    assert completion.choices[0].message.content == "Hello there."
-    assert completion.choices[0].finish_reason == "stop"
-    assert (completion.usage.prompt_tokens, completion.usage.completion_tokens) == (7, 3)
-    assert completion.model == "claude"
-    got = upstream.only
-    assert got.path == "/v1/messages"
-    assert got.headers["x-api-key"] == "sk-of-the-provider"
-    assert got.headers["anthropic-version"] == "2023-06-01"
-    sent = got.json
-    assert sent["model"] == "mock-claude"
-    assert sent["max_tokens"] == 50
-    assert "Be short." in json.dumps(sent["system"])
-    assert [message["role"] for message in sent["messages"]] == ["user"]
-
-
-def test_claude_stream(client, upstream):
-    upstream.stream(*claude_events("Hello", " there."))
-    stream = client.chat.completions.create(
-        model="claude", messages=HI, stream=True, stream_options={"include_usage": True}
-    )
-    chunks = list(stream)
-    assert texts(chunks) == "Hello there."
-    assert (chunks[-1].usage.prompt_tokens, chunks[-1].usage.completion_tokens) == (7, 3)
-    assert upstream.only.json["stream"] is True
-
-
-def test_claude_tools(client, upstream):
-    upstream.reply({
-        "id": "msg_mock", "type": "message", "role": "assistant", "model": "mock-claude",
-        "content": [{"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"town": "Ulm"}}],
-        "stop_reason": "tool_use", "stop_sequence": None, "usage": {"input_tokens": 7, "output_tokens": 3},
-    })
-    completion = client.chat.completions.create(model="claude", messages=HI, tools=[WEATHER], tool_choice="required")
-    message = completion.choices[0].message
-    assert completion.choices[0].finish_reason == "tool_calls"
-    assert message.content is None
-    assert json.loads(message.tool_calls[0].function.arguments) == {"town": "Ulm"}
-    sent = upstream.only.json
-    assert sent["tools"][0]["input_schema"] == WEATHER["function"]["parameters"]
-    assert sent["tool_choice"] == {"type": "any"}
-
-    result = {"role": "tool", "tool_call_id": "toolu_1", "content": "rain"}
-    client.chat.completions.create(model="claude", messages=[*HI, message, result], tools=[WEATHER])
-    sent = upstream.last.json["messages"]
-    assert sent[1]["content"] == [{"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"town": "Ulm"}}]
-    assert sent[2]["role"] == "user"
-    assert sent[2]["content"][0]["type"] == "tool_result"
-    assert sent[2]["content"][0]["tool_use_id"] == "toolu_1"
-
-
-def test_claude_streamed_tools(client, upstream):
-    upstream.stream(*claude_tool_events())
-    chunks = list(client.chat.completions.create(model="claude", messages=HI, tools=[WEATHER], stream=True))
-    assert texts(chunks) == "Let me see."
-    assert collect_calls(chunks) == [("toolu_1", "weather", '{"town":"Ulm"}')]
-    assert chunks[-1].choices[0].finish_reason == "tool_calls"
-
-
-def test_claude_image(client, upstream):
-    content = [{"type": "text", "text": "what is it"}, {"type": "image_url", "image_url": {"url": PIXEL}}]
-    client.chat.completions.create(model="claude", messages=[{"role": "user", "content": content}])
-    image = upstream.only.json["messages"][0]["content"][1]
-    assert image["source"] == {"type": "base64", "media_type": "image/png", "data": PIXEL.split(",")[1]}
-
-
-def test_claude_legacy_functions(client, upstream):
-    upstream.reply({
-        "id": "msg_mock", "type": "message", "role": "assistant", "model": "mock-claude",
-        "content": [{"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"town": "Ulm"}}],
-        "stop_reason": "tool_use", "stop_sequence": None, "usage": {"input_tokens": 7, "output_tokens": 3},
-    })
-    completion = client.chat.completions.create(model="claude", messages=HI, functions=[WEATHER["function"]])
-    assert completion.choices[0].finish_reason == "function_call"
-    assert json.loads(completion.choices[0].message.function_call.arguments) == {"town": "Ulm"}
-    assert upstream.only.json["tools"][0]["name"] == "weather"
-
-
-def test_claude_error_in_a_stream(client, upstream):
-    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-    upstream.stream(*claude_events("one")[:4], ("error", error))
-    stream = client.chat.completions.create(model="claude", messages=HI, stream=True)
-    with pytest.raises(openai.APIError, match="Overloaded"):
-        list(stream)
-
-
-def test_what_claude_cannot_carry_is_said(client, gateway, upstream):
-    body = {"model": "claude", "messages": HI, "frequency_penalty": 0.5}
-    raw = gateway.post("/v1/chat/completions", body)
-    named = raw.headers.get("x-sabir-warnings", "") if raw.status == 200 else raw.text
-    assert "frequency_penalty" in named
-
-
-def test_gemini(client, upstream):
-    completion = client.chat.completions.create(model="gemini", messages=SYSTEM, max_tokens=50)
-    assert completion.choices[0].message.content == "Hello there."
-    assert completion.choices[0].finish_reason == "stop"
-    assert (completion.usage.prompt_tokens, completion.usage.completion_tokens) == (7, 3)
-    got = upstream.only
-    assert got.path == "/v1beta/models/mock-gemini:generateContent"
-    assert got.headers["x-goog-api-key"] == "sk-of-the-provider"
-    assert got.json["systemInstruction"]["parts"] == [{"text": "Be short."}]
-    assert got.json["contents"] == [{"role": "user", "parts": [{"text": "hi"}]}]
-    assert got.json["generationConfig"]["maxOutputTokens"] == 50
-
-
-def test_gemini_stream(client, upstream):
-    upstream.stream(*gemini_events("Hello", " there."))
-    chunks = list(client.chat.completions.create(model="gemini", messages=HI, stream=True))
-    assert texts(chunks) == "Hello there."
-    assert upstream.only.path == "/v1beta/models/mock-gemini:streamGenerateContent?alt=sse"
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_gemini_tools(client, upstream, stream):
-    said = gemini({"functionCall": {"name": "weather", "args": {"town": "Ulm"}}})
-    upstream.stream(said) if stream else upstream.reply(said)
-    answer = client.chat.completions.create(model="gemini", messages=HI, tools=[WEATHER], stream=stream)
-    if stream:
-        ((id, name, arguments),) = collect_calls(answer)
-    else:
-        assert answer.choices[0].finish_reason == "tool_calls"
-        (found,) = answer.choices[0].message.tool_calls
-        id, name, arguments = found.id, found.function.name, found.function.arguments
-    assert id and name == "weather" and json.loads(arguments) == {"town": "Ulm"}
-    assert upstream.only.json["tools"][0]["functionDeclarations"][0]["name"] == "weather"
-
-    said = {"role": "assistant", "content": None, "tool_calls": [call(id, name, arguments)]}
-    result = {"role": "tool", "tool_call_id": id, "content": "rain"}
-    client.chat.completions.create(model="gemini", messages=[*HI, said, result], tools=[WEATHER])
-    sent = upstream.last.json["contents"]
-    assert sent[1]["parts"][0]["functionCall"]["args"] == {"town": "Ulm"}
-    assert sent[2]["parts"][0]["functionResponse"]["name"] == "weather"
-
-
-def test_gemini_image(client, upstream):
-    content = [{"type": "text", "text": "what is it"}, {"type": "image_url", "image_url": {"url": PIXEL}}]
-    client.chat.completions.create(model="gemini", messages=[{"role": "user", "content": content}])
-    image = upstream.only.json["contents"][0]["parts"][1]
-    assert image == {"inlineData": {"mimeType": "image/png", "data": PIXEL.split(",")[1]}}
-
-
-def test_gemini_error(client, upstream):
-    upstream.reply(
-        {"error": {"code": 400, "message": "contents is not specified", "status": "INVALID_ARGUMENT"}}, status=400
-    )
-    with pytest.raises(openai.BadRequestError, match="contents is not specified"):
-        client.chat.completions.create(model="gemini", messages=HI)
