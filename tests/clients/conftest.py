@@ -42,7 +42,7 @@ circuit_breaker.enabled = false
 
 {model("gpt")}
 {model("retried", more="retries = { num_retries = 2, max_delay_s = 0.05 }")}
-{model("hasty", more="timeouts = { non_streaming.total_ms = 300, streaming.ttft_ms = 300 }")}
+{model("hasty", more="timeouts = { non_streaming.total_ms = 300, streaming.ttft_ms = 300, streaming.idle_ms = 300 }")}
 {model('"org/llama:70b"')}
 
 [models.claude]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import email.utils
 import time
+from datetime import datetime, timedelta, timezone
 
 import openai
 import pytest
 
-from upstream import Drop, chat_chunks
-from words import HI
+from upstream import OPENAI_CHAT, Drop, UntilClosed, chat_chunks
+from words import HI, texts
 
 pytestmark = pytest.mark.openai
 
@@ -106,6 +108,45 @@ def test_a_stream_that_fails_before_it_begins(client, upstream, stream):
         list(client.chat.completions.create(model="gpt", messages=HI, stream=stream))
 
 
+# A client follows a redirect, and takes its key along.
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_a_redirect_is_not_passed_on(client, upstream, status):
+    upstream.reply(said("elsewhere"), status, {"location": f"{upstream.url}/v1/elsewhere"})
+    with pytest.raises(openai.APIStatusError) as caught:
+        client.chat.completions.create(model="gpt", messages=HI)
+    assert caught.value.status_code == 502
+    assert [request.path for request in upstream.requests] == ["/v1/chat/completions"]
+
+
+def test_a_whole_answer_in_place_of_a_stream(client, upstream):
+    upstream.reply(OPENAI_CHAT)
+    said, error = "", None
+    try:
+        said = texts(client.chat.completions.create(model="gpt", messages=HI, stream=True))
+    except openai.APIError as caught:
+        error = caught
+    assert said == "Hello there." or error, "the answer was lost and nobody was told"
+
+
+def test_a_stream_in_place_of_a_whole_answer(client, upstream):
+    upstream.chat("Hello", " there.")
+    with pytest.raises(openai.APIStatusError):
+        client.chat.completions.create(model="gpt", messages=HI)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_empty_answer(client, upstream, stream):
+    upstream.reply(b"")
+    with pytest.raises(openai.APIError):
+        list(client.chat.completions.create(model="gpt", messages=HI, stream=stream))
+
+
+def test_a_stream_without_events(client, upstream):
+    upstream.stream()
+    with pytest.raises(openai.APIError):
+        list(client.chat.completions.create(model="gpt", messages=HI, stream=True))
+
+
 # The gateway's own words.
 
 
@@ -145,6 +186,24 @@ def test_a_path_that_is_not_there(client):
         client.get("/no/such/thing", cast_to=object)
     assert isinstance(caught.value.body, dict)
     assert "/v1/no/such/thing" in caught.value.body["message"]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.completions.create(model="gpt", prompt="x"),
+        lambda client: client.moderations.create(input="x"),
+        lambda client: client.images.generate(prompt="x"),
+        lambda client: client.files.list(),
+        lambda client: client.batches.list(),
+    ],
+    ids=["completions", "moderations", "images", "files", "batches"],
+)
+def test_what_is_not_there_says_so(client, ask):
+    with pytest.raises(openai.APIStatusError) as caught:
+        ask(client)
+    assert caught.value.status_code in (404, 501)
+    assert caught.value.body["message"]
 
 
 def test_the_built_in_error(client):
@@ -252,6 +311,16 @@ def test_the_gateway_gives_up(client, upstream):
     assert len(upstream.requests) == 3
 
 
+def test_a_wait_until_a_date_reaches_the_client(client, upstream):
+    date = email.utils.format_datetime(datetime.now(timezone.utc) + timedelta(seconds=30), usegmt=True)
+    upstream.reply(said("slow down"), 429, {"retry-after": date})
+    with pytest.raises(openai.RateLimitError) as caught:
+        client.chat.completions.create(model="gpt", messages=HI)
+    headers = caught.value.response.headers
+    assert headers["retry-after"] == date
+    assert 25_000 < float(headers.get("retry-after-ms", 30_000)) <= 31_000
+
+
 # A broken stream is never repeated: the caller has seen a part of it.
 def test_a_stream_that_has_begun_is_not_tried_again(client, upstream):
     upstream.stream(*chat_chunks("one")[:2], 0.05, Drop())
@@ -282,6 +351,16 @@ def test_the_gateway_loses_patience_with_a_stream(client, upstream):
     assert upstream.only.closed.wait(2.0)
 
 
+def test_the_gateway_loses_patience_in_the_middle_of_a_stream(client, upstream):
+    upstream.stream(*chat_chunks("one")[:2], UntilClosed())
+    seen = []
+    with pytest.raises(openai.APIError, match="in the middle of its stream"):
+        for chunk in client.chat.completions.create(model="hasty", messages=HI, stream=True):
+            seen.append(chunk)
+    assert texts(seen) == "one"
+    assert upstream.only.closed.wait(2.0)
+
+
 def test_the_client_loses_patience(client, upstream):
     upstream.reply({}, wait=10)
     with pytest.raises(openai.APITimeoutError):
@@ -295,18 +374,3 @@ async def test_the_client_loses_patience_async(aclient, upstream):
         await aclient.with_options(timeout=0.2).chat.completions.create(model="gpt", messages=HI)
     assert upstream.only.closed.wait(2.0)
 
-
-# The end of the gateway
-
-
-def test_a_running_stream_may_end_after_sigterm(start, upstream):
-    gateway = start('[models.slow.providers.dummy]\ntype = "dummy"\nmodel_name = "good"\ntokens_per_second = 20\n')
-    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="x", max_retries=0) as client:
-        stream = client.chat.completions.create(model="slow", messages=HI, stream=True)
-        next(stream)
-        gateway.process.terminate()
-        pieces = [chunk.choices[0] for chunk in stream]
-        assert pieces[-1].finish_reason == "stop"
-        assert "".join(piece.delta.content or "" for piece in pieces).endswith("cheese pizza.")
-    gateway.process.wait(10)
-    assert gateway.process.returncode == 0
