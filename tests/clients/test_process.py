@@ -109,16 +109,30 @@ def test_a_base_path(start):
         client.models.list()
 
 
-def test_a_provider_that_fails_is_left_alone(start, upstream):
-    text = config(upstream.url, 1).replace("circuit_breaker.enabled = false", "circuit_breaker.failures = 3")
-    gateway = start(text)
-    for _ in range(3):
-        upstream.reply({"error": {"message": "broken"}}, 500)
+def test_a_provider_that_fails_is_passed_over(start, upstream):
+    def provider(name: str) -> str:
+        return f"""
+[models.m.providers.{name}]
+type = "openai"
+model_name = "{name}"
+api_base = "{upstream.url}/v1"
+api_key_location = "none"
+"""
+
+    gateway = start(f"""
+[gateway]
+circuit_breaker.failures = 3
+[models.m]
+routing = ["bad", "good"]
+{provider("bad")}
+{provider("good")}
+""")
     with connect(gateway) as client:
-        for _ in range(5):
-            with pytest.raises(openai.InternalServerError):
-                client.chat.completions.create(model="gpt", messages=HI)
-    assert len(upstream.requests) == 3
+        for at in range(5):
+            if at < 3:
+                upstream.reply({"error": {"message": "broken"}}, 500)
+            assert client.chat.completions.create(model="m", messages=HI).choices
+    assert [request.json["model"] for request in upstream.requests] == [*["bad", "good"] * 3, "good", "good"]
 
 
 def test_without_a_ledger(start):
