@@ -55,7 +55,7 @@ impl Transport {
                 Ok(inbound) => return Ok(inbound),
                 Err(Lost { error, request: Some(again), stale: true }) => {
                     tracing::debug!(host = %key, %error, "a pooled connection was closed; trying another");
-                    request = again;
+                    request = *again;
                 }
                 Err(lost) => return Err(lost.error),
             }
@@ -73,7 +73,7 @@ impl Transport {
         let reused = link.reused;
         // The body is a reference-counted slice: a copy of the request is cheap, and only pooled
         // connections can need it.
-        let spare = reused.then(|| request.clone());
+        let spare = reused.then(|| Box::new(request.clone()));
         let lose = |error: hyper::Error| {
             let stale = reused
                 && (error.is_canceled() || error.is_closed() || error.is_incomplete_message() || is_reset(&error));
@@ -105,7 +105,7 @@ fn inbound(parts: http::response::Parts, mut body: Body) -> Result<Inbound, Lost
 /// A request that got no answer.
 struct Lost {
     error: Error,
-    request: Option<http::Request<Full<bytes::Bytes>>>,
+    request: Option<Box<http::Request<Full<bytes::Bytes>>>>,
     stale: bool,
 }
 

@@ -5,7 +5,10 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod circuit;
+mod leaving;
 mod mock;
+mod oddities;
 mod passing;
 mod retries;
 mod support;

@@ -373,7 +373,7 @@ impl Process {
         std::thread::spawn(move || {
             while let Some(Ok(line)) = lines.next() {
                 if let Some(addr) = line.strip_prefix("sabir listening on http://") {
-                    drop(tell.send(addr.parse().unwrap()));
+                    tell.send(addr.parse().unwrap()).unwrap();
                 }
                 all.lock().push_str(&line);
             }
