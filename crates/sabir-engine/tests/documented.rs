@@ -2,6 +2,8 @@
 //!
 //! Invariant: an example that a user copies is right, and a setting without a word about it fails here.
 
+#![expect(clippy::panic, reason = "a test that cannot read its files, or whose example is wrong, has failed")]
+
 use std::{
     collections::BTreeSet,
     fs,
