@@ -17,12 +17,13 @@ pub fn input(record: &Record) -> Result<Request> {
     };
     match (row.door, row.operation) {
         (Protocol::OpenAi, Operation::Chat) => openai::parse::chat(body),
-        (Protocol::TensorZero, Operation::Chat) => tensorzero::parse::inference(body),
         (Protocol::OpenAi | Protocol::TensorZero, Operation::Embed) => openai::embed::parse(body),
         (Protocol::Anthropic, Operation::Chat) => {
             anthropic::parse::chat(body).map(|chat| Request::Chat(Box::new(chat)))
         }
         (Protocol::Gemini, Operation::Chat) => gemini::parse::chat(body, &row.model, row.stream),
+        (Protocol::Gemini, Operation::Embed) => gemini::embed::parse(body).map(|embed| Request::Embed(Box::new(embed))),
+        (Protocol::TensorZero, Operation::Chat) => tensorzero::parse::inference(body),
         (door, operation) => Err(unreadable("input", door, operation)),
     }
 }
@@ -43,16 +44,20 @@ pub fn output(record: &Record) -> Result<Option<Response>> {
         return Ok(None);
     }
     match row.operation {
-        Operation::Embed => match call.protocol {
-            Protocol::OpenAi => {
-                openai::embed::decode(&call.raw_response).map(|answer| Some(Response::Embed(Box::new(answer))))
-            }
-            protocol => Err(unreadable("output", protocol, Operation::Embed)),
-        },
+        Operation::Embed => vectors(record, call),
         Operation::Chat if row.stream => streamed(record, call),
         Operation::Chat => whole(record, call),
         operation => Err(unreadable("output", call.protocol, operation)),
     }
+}
+
+fn vectors(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
+    let answer = match call.protocol {
+        Protocol::OpenAi => openai::embed::decode(&call.raw_response),
+        Protocol::Gemini => gemini::embed::decode(&call.raw_response, &call.model_name),
+        protocol => Err(unreadable("output", protocol, Operation::Embed)),
+    };
+    answered(record, answer.map(|answer| Response::Embed(Box::new(answer))))
 }
 
 fn whole(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
@@ -68,9 +73,13 @@ fn whole(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
         Protocol::Gemini => gemini::decode::chat(body),
         protocol => Err(unreadable("output", protocol, Operation::Chat)),
     };
+    answered(record, answer.map(|answer| Response::Chat(Box::new(answer))))
+}
+
+/// What the engine could not read either is no answer.
+fn answered(record: &Record, answer: Result<Response>) -> Result<Option<Response>> {
     match answer {
-        Ok(answer) => Ok(Some(Response::Chat(Box::new(answer)))),
-        // What the engine could not read either is no answer.
+        Ok(answer) => Ok(Some(answer)),
         Err(_) if record.inference.error.is_some() => Ok(None),
         Err(error) => Err(error),
     }

@@ -173,6 +173,27 @@ fn gemini_contents() {
 }
 
 #[test]
+fn gemini_embeddings() {
+    let request = r#"{"content":{"parts":[{"text":"a"}]}}"#;
+    let mut record = row(Protocol::Gemini, request, r#"{"embedding":{"values":[0.5,1.5]}}"#);
+    record.inference.operation = Operation::Embed;
+    assert!(matches!(input(&record).unwrap(), Request::Embed(embed) if embed.input.len() == 1));
+    assert!(matches!(output(&record).unwrap(), Some(Response::Embed(embed)) if embed.vectors.len() == 1));
+}
+
+#[test]
+fn tensorzero_inferences() {
+    let mut record = row(Protocol::OpenAi, "changed", OPENAI_ANSWER);
+    record.inference.door = Protocol::TensorZero;
+    record.inference.input = Some(Bytes::from_static(
+        br#"{"model_name":"m","input":{"system":"be short","messages":[{"role":"user","content":"hello"}]}}"#,
+    ));
+    let chat = asked(&record);
+    assert_eq!((chat.system[0].as_text(), chat.messages[0].content[0].as_text()), (Some("be short"), Some("hello")));
+    assert_eq!(said(&answered(&record)), "good day");
+}
+
+#[test]
 fn no_answer_is_no_answer() {
     let mut refused = row(Protocol::OpenAi, "", r#"{"error":{"message":"no"}}"#);
     refused.calls[0].http_status = Some(400);

@@ -227,7 +227,7 @@ impl Recorder {
     }
 
     /// A model call that was answered from the cache or by another caller's identical call.
-    pub(crate) fn from_cache(&mut self, mut call: ModelCallRow) {
+    pub(crate) fn reuse(&mut self, mut call: ModelCallRow) {
         if let Some(open) = &mut self.0 {
             call.inference_id = open.row.id;
             if open.calls.is_empty() {

@@ -19,10 +19,13 @@ use super::pool::{Driver, Key, Pool};
 
 type Http1Send = hyper::client::conn::http1::SendRequest<http_body_util::Full<Bytes>>;
 
+/// A connection that goes back to its pool when the body has been read.
+type Borrowed = (Http1Send, Driver, Arc<Pool>, Key);
+
 /// An answer's body. Dropping it before the end gives up the exchange.
 pub(crate) struct Body {
     incoming: Incoming,
-    link: Option<Box<(Http1Send, Driver, Arc<Pool>, Key)>>,
+    link: Option<Box<Borrowed>>,
     inflate: Option<Box<Inflate>>,
     done: bool,
 }

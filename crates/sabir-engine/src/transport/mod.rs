@@ -51,13 +51,16 @@ impl Transport {
         let key = Key::of(request.uri(), &route)?;
         let mut request = outgoing(request, &route)?;
         while let Some(link) = self.pool.take(&key) {
-            match self.exchange(link, request, &key).await {
+            let lost = match self.exchange(link, request, &key).await {
                 Ok(inbound) => return Ok(inbound),
-                Err(Lost { error, request: Some(again), stale: true }) => {
-                    tracing::debug!(host = %key, %error, "a pooled connection was closed; trying another");
+                Err(lost) => *lost,
+            };
+            match lost.request {
+                Some(again) if lost.stale => {
+                    tracing::debug!(host = %key, error = %lost.error, "a pooled connection was closed; trying another");
                     request = again;
                 }
-                Err(lost) => return Err(lost.error),
+                _ => return Err(lost.error),
             }
         }
         let link = self.pool.open(&key, self.connector.connect(request_uri(&key)?, &route, connect)).await?;
@@ -69,7 +72,7 @@ impl Transport {
         link: Link,
         request: http::Request<Full<bytes::Bytes>>,
         key: &Key,
-    ) -> Result<Inbound, Lost> {
+    ) -> Result<Inbound, Box<Lost>> {
         let reused = link.reused;
         // The body is a reference-counted slice: a copy of the request is cheap, and only pooled
         // connections can need it.
@@ -77,7 +80,7 @@ impl Transport {
         let lose = |error: hyper::Error| {
             let stale = reused
                 && (error.is_canceled() || error.is_closed() || error.is_incomplete_message() || is_reset(&error));
-            Lost { error: broken(key, error), request: spare.clone(), stale }
+            Box::new(Lost { error: broken(key, error), request: spare.clone(), stale })
         };
         match link.sender {
             Sender::Http1 { mut send, mut driver } => {
@@ -95,9 +98,10 @@ impl Transport {
     }
 }
 
-fn inbound(parts: http::response::Parts, mut body: Body) -> Result<Inbound, Lost> {
+fn inbound(parts: http::response::Parts, mut body: Body) -> Result<Inbound, Box<Lost>> {
     if let Some(encoding) = parts.headers.get(header::CONTENT_ENCODING) {
-        body = body.decoded(encoding.as_bytes()).map_err(|error| Lost { error, request: None, stale: false })?;
+        body =
+            body.decoded(encoding.as_bytes()).map_err(|error| Box::new(Lost { error, request: None, stale: false }))?;
     }
     Ok(Inbound { status: parts.status, headers: parts.headers, body })
 }

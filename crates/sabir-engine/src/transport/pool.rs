@@ -60,9 +60,10 @@ impl fmt::Debug for Key {
 }
 
 type Http1Send = http1::SendRequest<Full<Bytes>>;
+type Http1Connection = http1::Connection<Io, Full<Bytes>>;
 
 /// The half of an HTTP/1 connection that reads and writes the socket.
-pub(super) struct Driver(Option<Pin<Box<http1::Connection<Io, Full<Bytes>>>>>);
+pub(super) struct Driver(Option<Pin<Box<Http1Connection>>>);
 
 impl Driver {
     /// Polls `inner`, lets the connection make progress, and polls again: both live in the

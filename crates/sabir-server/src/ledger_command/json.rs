@@ -17,17 +17,17 @@ pub(super) fn facts(record: &Record) -> Map<String, Value> {
         row.tags.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
     let facts = json!({
         "id": row.id,
-        "time": text::time(row.id),
+        "time": text::rfc3339(row.id),
         "episode_id": row.episode_id,
-        "door": row.door,
-        "operation": row.operation,
+        "door": row.door.as_str(),
+        "operation": row.operation.as_str(),
         "function_name": row.function_name,
         "variant_name": row.variant_name,
         "model": row.model,
         "provider": record.calls.last().map(|call| call.provider_name.as_str()),
         "status": text::status(row.status),
         "error": error(row.error.as_ref()),
-        "finish_reason": row.finish_reason,
+        "finish_reason": row.finish_reason.map(|reason| reason.as_str()),
         "stream": row.stream,
         "cached": row.cached,
         "caller": row.caller,
@@ -61,16 +61,16 @@ pub(super) fn whole(record: &Record, feedback: &[&FeedbackRow]) -> Value {
 fn call(call: &ModelCallRow) -> Value {
     let mut whole = object(json!({
         "id": call.id,
-        "time": text::time(call.id),
+        "time": text::rfc3339(call.id),
         "model_name": call.model_name,
         "provider_name": call.provider_name,
         "provider_type": call.provider_type,
-        "protocol": call.protocol,
+        "protocol": call.protocol.as_str(),
         "status": text::status(call.status),
         "error": error(call.error.as_ref()),
         "http_status": call.http_status,
         "request_id": call.request_id,
-        "finish_reason": call.finish_reason,
+        "finish_reason": call.finish_reason.map(|reason| reason.as_str()),
         "cached": call.cached,
         "usage": call.usage,
         "cost": call.cost,
@@ -96,7 +96,7 @@ fn said(row: &FeedbackRow) -> Value {
     };
     json!({
         "id": row.id,
-        "time": text::time(row.id),
+        "time": text::rfc3339(row.id),
         "target": if row.target_kind == TargetKind::Inference { "inference" } else { "episode" },
         "target_id": row.target_id,
         "metric_name": row.metric_name,
@@ -107,7 +107,7 @@ fn said(row: &FeedbackRow) -> Value {
 }
 
 fn error(error: Option<&(ErrorKind, String)>) -> Value {
-    error.map_or(Value::Null, |(kind, message)| json!({ "kind": kind, "message": message }))
+    error.map_or(Value::Null, |(kind, message)| json!({ "kind": kind.as_str(), "message": message }))
 }
 
 fn body(into: &mut Map<String, Value>, name: &str, bytes: &[u8]) {

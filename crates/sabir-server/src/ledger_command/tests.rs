@@ -201,6 +201,8 @@ fn the_export_holds_everything() {
     assert_eq!(rows[0]["model_calls"][0]["raw_request"].as_str().unwrap().as_bytes(), first.calls[0].raw_request);
     assert_eq!(rows[0]["feedback"][0]["value"], 0.5);
     assert_eq!(rows[0]["cost"], 0.00125);
+    assert_eq!((&rows[0]["door"], &rows[0]["finish_reason"]), (&"openai".into(), &"stop".into()));
+    assert!(OffsetDateTime::parse(rows[0]["time"].as_str().unwrap(), &Rfc3339).is_ok());
     assert_eq!(rows[1]["error"]["kind"], "rate_limited");
     assert_eq!(rows[1]["model_calls"][0]["raw_response_base64"], "//4=");
     assert!(rows[1]["model_calls"][0].get("raw_response").is_none());

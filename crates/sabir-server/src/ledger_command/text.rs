@@ -15,16 +15,21 @@ use time::{OffsetDateTime, macros::format_description};
 /// What stands for a figure that is not known.
 const NONE: &str = "-";
 
-/// When something with this id was made.
+/// When something with this id was made, for people.
 pub(super) fn time(id: Uuid) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:3]Z");
-    id.get_timestamp()
-        .and_then(|stamp| {
-            let (seconds, nanos) = stamp.to_unix();
-            OffsetDateTime::from_unix_timestamp_nanos(i128::from(seconds) * 1_000_000_000 + i128::from(nanos)).ok()
-        })
-        .and_then(|time| time.format(format).ok())
-        .unwrap_or_else(|| NONE.into())
+    made(id).and_then(|time| time.format(format).ok()).unwrap_or_else(|| NONE.into())
+}
+
+/// When something with this id was made, for programs.
+pub(super) fn rfc3339(id: Uuid) -> Option<String> {
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    made(id)?.format(format).ok()
+}
+
+fn made(id: Uuid) -> Option<OffsetDateTime> {
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(seconds) * 1_000_000_000 + i128::from(nanos)).ok()
 }
 
 /// How it ended, in a word.

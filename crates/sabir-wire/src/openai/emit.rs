@@ -134,13 +134,21 @@ pub fn chat(req: &ChatRequest, model: &str, dialect: &Dialect, warnings: &mut Ve
             }
         }
     }
+    if req.rest.protocol.is_some_and(|protocol| protocol != Protocol::OpenAi) {
+        for name in req.rest.members.keys() {
+            warnings.push(left_out(name));
+        }
+    }
     for name in dialect.lacks {
         if out.remove(*name).is_some() {
-            let message = "left out: the provider has no such parameter".to_owned();
-            warnings.push(Warning { param: (*name).to_owned(), message });
+            warnings.push(left_out(name));
         }
     }
     serde_json::to_vec(&out).map_err(|e| Error::internal("a chat request could not be written").with_source(e))
+}
+
+fn left_out(param: &str) -> Warning {
+    Warning { param: param.to_owned(), message: "left out: the provider has no such parameter".into() }
 }
 
 struct Writer<'a> {
@@ -259,7 +267,7 @@ impl Writer<'_> {
     }
 
     fn thinking(&mut self, thinking: &Thinking, out: &mut Map<String, Value>) {
-        let Some(name) = self.dialect.replay else { return };
+        let Some(name) = self.dialect.replay else { return self.left_out("messages.thinking") };
         if name == "reasoning_details" {
             if let Some(details) = thinking.rest.get("reasoning_details") {
                 out.insert(name.into(), details.clone());
@@ -290,8 +298,7 @@ impl Writer<'_> {
     }
 
     fn left_out(&mut self, param: &str) {
-        let message = "left out: the provider has no such parameter".to_owned();
-        let warning = Warning { param: param.to_owned(), message };
+        let warning = left_out(param);
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }

@@ -31,6 +31,9 @@ enum OutputSource {
     None,
 }
 
+/// What to find, and which output of it.
+type Query = (InferenceQuery, OutputSource);
+
 pub(super) async fn list(State(app): State<App>, request: Request<Body>) -> Response {
     respond(&app, answer(&app, request, list_query).await)
 }
@@ -46,11 +49,7 @@ fn respond(app: &App, answer: Result<Value>) -> Response {
     }
 }
 
-async fn answer(
-    app: &App,
-    request: Request<Body>,
-    read: fn(&Map<String, Value>) -> Result<(InferenceQuery, OutputSource)>,
-) -> Result<Value> {
+async fn answer(app: &App, request: Request<Body>, read: fn(&Map<String, Value>) -> Result<Query>) -> Result<Value> {
     let (parts, body) = request.into_parts();
     gate::admit(app, &parts.headers)?;
     let body = gate::read(app, &parts.headers, body).await?;
@@ -75,7 +74,7 @@ fn unreadable(error: StoreError) -> Error {
     Error::new(ErrorKind::Unavailable, format!("the ledger could not be read: {error}")).with_source(error)
 }
 
-fn list_query(all: &Map<String, Value>) -> Result<(InferenceQuery, OutputSource)> {
+fn list_query(all: &Map<String, Value>) -> Result<Query> {
     const KNOWN: [&str; 10] = [
         "function_name",
         "variant_name",
@@ -123,7 +122,7 @@ fn list_query(all: &Map<String, Value>) -> Result<(InferenceQuery, OutputSource)
     Ok((query, output_source(all)?))
 }
 
-fn get_query(all: &Map<String, Value>) -> Result<(InferenceQuery, OutputSource)> {
+fn get_query(all: &Map<String, Value>) -> Result<Query> {
     if let Some(name) = all.keys().find(|name| !matches!(name.as_str(), "ids" | "function_name" | "output_source")) {
         return Err(wrong(name, "no such member"));
     }
