@@ -19,14 +19,15 @@ use crate::{
     call::{Call, Content, Frame, Source},
     capability,
     engine::Engine,
+    hide::Hide,
     patch,
     plan::{Credential, Endpoint},
     record::{Outcome, Recorder, money},
     transport::{Body, Inbound},
 };
 
-/// The largest answer that is read whole.
-const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
+/// The largest answer, whole or streamed.
+pub(crate) const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 /// The most of a failure's body that is kept.
 const FAILURE_LIMIT: usize = 1024 * 1024;
 
@@ -75,8 +76,30 @@ pub(crate) struct Limits {
     pub(crate) connect: Duration,
     /// For all of a whole answer, or to the first event of a stream.
     pub(crate) answer: Option<Duration>,
-    /// What `answer` is called in the error.
-    pub(crate) what: &'static str,
+    /// What is too late after that, for the error.
+    pub(crate) why: Late,
+}
+
+/// Which limit it is that ends a try.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Late {
+    /// The target's own: how long it is, and for what.
+    Target(Duration, &'static str),
+    /// The one on the whole call.
+    Call(Duration),
+}
+
+impl Late {
+    fn error(self, endpoint: &Endpoint) -> Error {
+        let name = &endpoint.name;
+        let message = match self {
+            Self::Target(limit, what) => format!("`{name}` took longer than {} ms for {what}", limit.as_millis()),
+            Self::Call(limit) => {
+                format!("the call took longer than the {} ms that it may take in all (at `{name}`)", limit.as_millis())
+            }
+        };
+        Error::new(ErrorKind::Timeout, message)
+    }
 }
 
 /// Tries one endpoint. The model call is opened here; it is closed here unless a stream begins.
@@ -121,10 +144,7 @@ pub(crate) async fn attempt(
         None => run.await,
         Some(limit) => match tokio::time::timeout(limit, run).await {
             Ok(result) => result,
-            Err(_) => Err(Error::new(
-                ErrorKind::Timeout,
-                format!("`{}` took longer than {} ms for {}", endpoint.name, limit.as_millis(), limits.what),
-            )),
+            Err(_) => Err(limits.why.error(endpoint)),
         },
     };
     match &result {
@@ -251,7 +271,12 @@ async fn receive(
     recorder: &mut Recorder,
     warnings: Vec<Warning>,
 ) -> Result<Got> {
-    let Inbound { status, headers, mut body } = inbound;
+    let Inbound { status, mut headers, mut body } = inbound;
+    let hide = Hide::new(to.key);
+    if let Some(hide) = &hide {
+        hide.headers(&mut headers);
+    }
+    body.hide(hide);
     let request_id = ["x-request-id", "request-id"].iter().find_map(|name| headers.get(*name)?.to_str().ok());
     recorder.answered(status.as_u16(), request_id.map(str::to_owned));
     let provider = endpoint.provider;
