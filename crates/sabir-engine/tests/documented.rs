@@ -8,9 +8,14 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
-use sabir_engine::config::{Config, Source, env::Env};
+use sabir_engine::{
+    Answer, Call, CallOptions, Engine,
+    config::{Config, Source, env::Env},
+};
+use sabir_types::{ChatRequest, Message, Operation, Protocol, Request, new_id};
 
 /// Documents whose examples are configurations.
 const DOCUMENTS: [&str; 3] = ["README.md", "docs/configuration.md", "docs/providers/dummy.md"];
@@ -137,8 +142,37 @@ fn every_provider_is_documented() {
         for name in spec.key_env.iter().chain(spec.base_url.as_ref()) {
             assert!(row.contains(&format!("`{name}`")), "{name} is not in {row}");
         }
-        let embeds = spec.can.operations.contains(&sabir_types::Operation::Embed);
+        let embeds = spec.can.operations.contains(&Operation::Embed);
         let word = |is: bool| if is { "yes" } else { "no" };
         assert!(row.ends_with(&format!("| {} | {} |", word(embeds), word(spec.shorthand))), "{row}");
     }
+}
+
+/// The example of the built-in provider has prices, so its calls cost something.
+#[tokio::test(start_paused = true)]
+async fn practice_costs_what_its_example_says() {
+    let (_, text) = blocks(&read("docs/providers/dummy.md")).remove(0);
+    let engine = Engine::new(load("dummy.md", &text), &Env::default(), None).unwrap();
+    let request = ChatRequest { messages: vec![Message::user("hi")], ..ChatRequest::default() };
+    let call = Call {
+        id: new_id(),
+        episode_id: new_id(),
+        started: Instant::now(),
+        door: Protocol::TensorZero,
+        operation: Operation::Chat,
+        asked: "practice".to_owned(),
+        model: "practice".to_owned(),
+        stream: false,
+        source: sabir_engine::Source::Neutral {
+            body: Vec::new().into(),
+            request: Box::new(Request::Chat(Box::new(request))),
+        },
+        caller: None,
+        options: CallOptions::default(),
+    };
+    let Ok(Answer::Whole { summary, .. }) = engine.run(call).await else { panic!("a whole answer") };
+    let (input, output) = (summary.usage.input_tokens, summary.usage.output_tokens);
+    assert_eq!((input, output), (Some(10), Some(1)));
+    let cost = summary.cost.unwrap();
+    assert!((cost - 12e-6).abs() < 1e-12, "{cost}");
 }
