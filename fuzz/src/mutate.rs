@@ -6,9 +6,32 @@ use serde_json::Value;
 
 /// Pieces that readers stumble over.
 const NASTY: &[&str] = &[
-    "null", "true", "-1", "0", "1e999", "18446744073709551616", "\"\"", "[]", "{}", "[[[[[[[[", "\"\\ud800\"", "\\u0000",
-    "\u{feff}", "\r", "\n\n", "\r\n\r\n", "data: ", "event: error\n", ":", "\"type\":", "\"model\":\"x\",", "[DONE]",
-    "é🗼", "'''", "[a.b]\n", "=",
+    "null",
+    "true",
+    "-1",
+    "0",
+    "1e999",
+    "18446744073709551616",
+    "\"\"",
+    "[]",
+    "{}",
+    "[[[[[[[[",
+    "\"\\ud800\"",
+    "\\u0000",
+    "\u{feff}",
+    "\r",
+    "\n\n",
+    "\r\n\r\n",
+    "data: ",
+    "event: error\n",
+    ":",
+    "\"type\":",
+    "\"model\":\"x\",",
+    "[DONE]",
+    "é🗼",
+    "'''",
+    "[a.b]\n",
+    "=",
 ];
 
 /// A random sequence (xorshift).

@@ -81,10 +81,9 @@ fn openai() {
 
 #[test]
 fn anthropic_and_gemini() {
-    for (id, parse, stream) in [
-        (NOT_OPENAI[0], "anthropic_parse", "anthropic_stream"),
-        (NOT_OPENAI[1], "gemini_parse", "gemini_stream"),
-    ] {
+    for (id, parse, stream) in
+        [(NOT_OPENAI[0], "anthropic_parse", "anthropic_stream"), (NOT_OPENAI[1], "gemini_parse", "gemini_stream")]
+    {
         run(parse, &fixtures("request.json", &[id]));
         let mut answers = fixtures("stream.txt", &[id]);
         answers.extend(fixtures("response.json", &[id]));
