@@ -3,6 +3,7 @@
 use crate::Provider;
 
 mod anthropic;
+mod azure;
 mod deepseek;
 mod dummy;
 mod fireworks;
@@ -24,6 +25,7 @@ static ALL: &[&dyn Provider] = &[
     &dummy::PROVIDER,
     &openai::PROVIDER,
     &anthropic::Anthropic,
+    &azure::Azure,
     &google_ai_studio_gemini::GoogleAiStudioGemini,
     &deepseek::PROVIDER,
     &fireworks::PROVIDER,
