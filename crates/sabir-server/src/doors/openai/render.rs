@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use sabir_engine::{Answer, Content, Facts, Failure, Frame, Summary, call::RawCall};
-use sabir_types::{Error, ErrorKind, Map, Protocol, Response as Neutral, Value};
+use sabir_types::{Error, ErrorKind, Map, Protocol, Response as Neutral, Value, new_id};
 use sabir_wire::openai::{embed, render};
 use serde_json::json;
 
@@ -232,6 +232,7 @@ pub fn error(error: &Error) -> Response {
         _ => error,
     };
     let mut response = json_response(status(error), Body::from(render::error(shown).to_string()), None);
+    give_request_id(&mut response);
     if error.kind() == ErrorKind::Authentication && error.upstream().is_none() {
         set(response.headers_mut(), "www-authenticate", "Bearer");
     }
@@ -312,6 +313,11 @@ fn request_id(headers: &mut HeaderMap, from: &HeaderMap, own: &str) {
         }
         None => set(headers, "x-request-id", own),
     }
+}
+
+/// An id for an answer that no call stands behind: clients show it whatever they got.
+pub(super) fn give_request_id(response: &mut Response) {
+    set(response.headers_mut(), "x-request-id", &new_id().to_string());
 }
 
 /// Sets a header; a value that no header can carry (a model's name in odd letters) is left out.
