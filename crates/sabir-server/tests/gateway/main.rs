@@ -5,7 +5,9 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod caching;
 mod circuit;
+mod input;
 mod leaving;
 mod mock;
 mod oddities;
