@@ -183,6 +183,9 @@ async fn identical_calls_in_flight_share_one() {
             let row = gateway.row(&answer).await;
             assert_eq!(row.inference.status, Status::Ok);
             assert_eq!(row.calls.len(), 1);
+            if let Some(output) = &row.inference.output {
+                assert!(output.contains("shared"), "{output}");
+            }
             ids.insert(row.inference.id);
         }
         assert_eq!((ids.len(), upstream.count()), (5, 1));
@@ -250,4 +253,30 @@ async fn a_shared_failure_is_everybodys() {
         assert_eq!(gateway.row(&answer).await.inference.status, Status::Error);
     }
     assert_eq!(upstream.count(), 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_breaks_for_all_who_share_it() {
+    let error = "data: {\"error\":{\"message\":\"it broke\",\"code\":500}}\n\n";
+    for call in [STREAM, REWRITTEN_STREAM] {
+        let gate = Arc::new(Notify::new());
+        let steps = vec![stream_head(), chunk(delta("be")), Step::Gate(gate.clone()), chunk(error), last_chunk()];
+        let upstream = Upstream::always(steps).await;
+        let gateway = Gateway::start(&model(&upstream, "")).await;
+        let mut clients = Vec::new();
+        for _ in 0..2 {
+            let mut client = gateway.client().await;
+            client.write(&post("/v1/chat/completions", ON, call.as_bytes())).await;
+            clients.push(client);
+            upstream.arrived(1).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        gate.notify_one();
+        for client in &mut clients {
+            let answer = client.answer().await;
+            assert_eq!(answer.text().matches("it broke").count(), 1, "{}", answer.text());
+            assert_eq!(gateway.row(&answer).await.inference.status, Status::Error);
+        }
+        assert_eq!(upstream.count(), 1);
+    }
 }

@@ -59,7 +59,6 @@ async fn wrong_types_deep_inside_are_named_when_the_body_is_read() {
         (r#"[{"role":"wizard","content":"hi"}]"#, "messages[0].role"),
         (r#"[{"content":"hi"}]"#, "messages[0]"),
         (r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":5}}]}]"#, "messages[0].content[0]"),
-        (r#"[{"role":"user","content":[{"type":"hologram"}]}]"#, "messages[0].content[0]"),
         (
             r#"[{"role":"user","content":"hi"},{"role":"assistant","tool_calls":[{"id":5}]}]"#,
             "messages[1].tool_calls[0]",
@@ -69,6 +68,7 @@ async fn wrong_types_deep_inside_are_named_when_the_body_is_read() {
     ] {
         let body = format!(r#"{{"model":"tensorzero::model_name::m","messages":{messages}}}"#);
         let answer = gateway.chat(&body).await;
+        assert_eq!(answer.status, 400, "{messages}: {}", answer.text());
         let error = answer.error(400);
         let param = error["param"].as_str().unwrap_or_default();
         assert!(param.starts_with(place) || place.starts_with(param) && !param.is_empty(), "{messages}: {error}");
@@ -142,12 +142,12 @@ async fn a_hundred_megabytes_are_the_usual_limit() {
     let (mut read, mut write) = gateway.client().await.stream.into_split();
     let writing = tokio::spawn(async move {
         use tokio::io::AsyncWriteExt;
-        write.write_all(&post("/v1/chat/completions", "", body.as_bytes())).await
+        write.write_all(&post("/v1/chat/completions", "", body.as_bytes())).await.map(|()| write)
     });
     let mut head = [0; 12];
     tokio::io::AsyncReadExt::read_exact(&mut read, &mut head).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 413");
-    writing.await.unwrap().unwrap();
+    drop(writing.await.unwrap().unwrap());
     assert_eq!(upstream.count(), 0);
 }
 

@@ -8,9 +8,13 @@
 mod caching;
 mod circuit;
 mod input;
+mod kill;
 mod leaving;
 mod mock;
 mod oddities;
 mod passing;
+mod reload;
 mod retries;
+mod secrets;
+mod shutdown;
 mod support;

@@ -251,6 +251,10 @@ impl Client {
         self.stream.write_all(bytes).await.unwrap();
     }
 
+    pub(crate) async fn try_write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
     /// A chat call from beginning to end.
     pub(crate) async fn chat(&mut self, body: &str) -> Answer {
         self.chat_with("", body).await
