@@ -115,8 +115,9 @@ pub(crate) fn nothing() -> Usage {
     Usage { input_tokens: Some(0), output_tokens: Some(0), ..Usage::default() }
 }
 
-/// The key of a call. The caller's tags, credentials and episode are no part of it.
-pub(crate) fn key(call: &Call, model: &Model, request: impl FnOnce() -> Result<Vec<u8>>) -> Result<Key> {
+/// The key of a call under a configuration (its hash). The caller's tags, credentials and episode
+/// are no part of it.
+pub(crate) fn key(call: &Call, config: &str, model: &Model, request: impl FnOnce() -> Result<Vec<u8>>) -> Result<Key> {
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -124,6 +125,7 @@ pub(crate) fn key(call: &Call, model: &Model, request: impl FnOnce() -> Result<V
     };
     part(call.door.as_str().as_bytes());
     part(call.operation.as_str().as_bytes());
+    part(config.as_bytes());
     part(model.name.as_bytes());
     part(&[u8::from(call.stream), u8::from(call.options.rewrite), u8::from(call.options.include_raw)]);
     match &call.source {

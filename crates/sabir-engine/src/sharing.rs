@@ -40,7 +40,7 @@ pub(crate) async fn run(
     wanted: CacheOptions,
 ) -> Result<Answer, Box<Failure>> {
     let mut prepared = Prepared::new();
-    let key = cache::key(&call, &model, || prepared.request(&call.source).and_then(cache::canonical));
+    let key = cache::key(&call, &config.hash, &model, || prepared.request(&call.source).and_then(cache::canonical));
     // A request that cannot be read gets its error from the path that tries to.
     let Ok(key) = key else { return pipeline::direct(engine, config, model, call, None).await };
     if wanted.read

@@ -36,7 +36,8 @@ pub(crate) struct Gateway {
     pub(crate) addr: SocketAddr,
     pub(crate) engine: Arc<Engine>,
     pub(crate) ledger: Arc<SqliteLedger>,
-    pub(crate) dir: TempDir,
+    /// Where the ledger is, as long as this is here.
+    _dir: TempDir,
     stop: Option<oneshot::Sender<()>>,
     task: Option<tokio::task::JoinHandle<()>>,
 }
@@ -70,7 +71,7 @@ impl Gateway {
             )
             .await;
         });
-        Self { addr, engine, ledger, dir, stop: Some(stop), task: Some(task) }
+        Self { addr, engine, ledger, _dir: dir, stop: Some(stop), task: Some(task) }
     }
 
     /// Tells it to stop, and waits until it has.
