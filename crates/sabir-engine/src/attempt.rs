@@ -131,7 +131,7 @@ pub(crate) async fn attempt(
         match sent.outbound {
             Outbound::Script(script) => {
                 recorder.sent(script.raw_request.clone().into(), false);
-                play(call, script, recorder, sent.warnings).await
+                play(call, endpoint, script, recorder, sent.warnings).await
             }
             Outbound::Http(request) => {
                 recorder.sent(request.body().clone(), sent.passed);
@@ -405,7 +405,13 @@ fn counts(event: &Event) -> bool {
 }
 
 /// Plays a script of the built-in provider.
-async fn play(call: &Call, script: Script, recorder: &mut Recorder, warnings: Vec<Warning>) -> Result<Got> {
+async fn play(
+    call: &Call,
+    endpoint: &Endpoint,
+    script: Script,
+    recorder: &mut Recorder,
+    warnings: Vec<Warning>,
+) -> Result<Got> {
     recorder.answered(200, None);
     recorder.received(script.raw_response.clone().into());
     let mut steps = VecDeque::from(script.steps);
@@ -436,7 +442,10 @@ async fn play(call: &Call, script: Script, recorder: &mut Recorder, warnings: Ve
         }
     }
     let answer = whole.unwrap_or_else(|| Response::Chat(Box::new(answer.finish())));
-    let outcome = outcome_of(&answer, None);
+    // What the ledger keeps as the raw answer is the same for every model; the figures are in the usage.
+    let figures = answer.usage().raw.as_ref().map(|raw| serde_json::json!({ "usage": raw }).to_string());
+    let cost = money(endpoint, &figures.unwrap_or_default().into(), false, answer.usage());
+    let outcome = outcome_of(&answer, cost);
     let content = Content::Neutral(Box::new(answer));
     Ok(Got::Whole { headers: HeaderMap::new(), content, outcome, warnings })
 }

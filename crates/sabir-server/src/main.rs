@@ -70,7 +70,7 @@ struct ConfigArgs {
 #[derive(Debug, clap::Args)]
 struct DataDir {
     /// Where the ledger is kept.
-    #[arg(long, value_name = "DIR", env = "SABIR_DATA_DIR")]
+    #[arg(long, value_name = "DIR", env = "SABIR_DATA_DIR", global = true)]
     data_dir: Option<PathBuf>,
 }
 

@@ -24,7 +24,11 @@ const HEAD_TIME: Duration = Duration::from_secs(60);
 /// All doors on one router, below the configuration's base path.
 pub fn router(app: App) -> Router {
     let base = app.engine().config().gateway.base_path.clone();
-    let doors = Router::new().merge(doors::openai::routes()).merge(doors::tensorzero::routes());
+    let doors = Router::new()
+        .merge(doors::openai::routes())
+        .merge(doors::tensorzero::routes())
+        .method_not_allowed_fallback(doors::tensorzero::not_allowed)
+        .fallback(doors::tensorzero::unknown);
     let router = if base.is_empty() { doors } else { Router::new().nest(&base, doors) };
     router.with_state(app)
 }

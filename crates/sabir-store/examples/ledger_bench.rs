@@ -5,12 +5,13 @@
 //! appender does for each row, as a gateway does; it is not counted.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sabir_store::conformance::plain;
 use sabir_store::sqlite::Options;
-use sabir_store::{Entry, Ledger, Record, SqliteLedger};
+use sabir_store::{Entry, Ledger, Record, SqliteLedger, StoreError};
 use sabir_types::{Uuid, new_id};
 
 type Failure = Box<dyn std::error::Error>;
@@ -29,7 +30,7 @@ fn main() -> Result<(), Failure> {
             let ledger = SqliteLedger::open(&path, Options { sync_to_disk, wait: true })?;
             let (time, busy) = (Duration::from_secs(seconds), Duration::from_micros(busy));
             print(&format!("sync {sync_to_disk:5}  appenders {appenders:3}  busy {busy:4.0?}"));
-            runtime.block_on(measure(&*ledger, appenders, time, busy))?;
+            runtime.block_on(measure(ledger, appenders, time, busy))?;
         }
     }
     Ok(())
@@ -40,23 +41,32 @@ fn print(text: &str) {
     print!("{text}");
 }
 
-async fn measure(ledger: &dyn Ledger, appenders: usize, time: Duration, busy: Duration) -> Result<(), Failure> {
-    let record = record();
+async fn measure(ledger: Arc<SqliteLedger>, appenders: usize, time: Duration, busy: Duration) -> Result<(), Failure> {
+    let record = Arc::new(record());
     let (start, cpu) = (Instant::now(), cpu_time()?);
-    let appender = async || {
-        let mut waits = Vec::new();
-        while start.elapsed() < time {
-            let begun = Instant::now();
-            while begun.elapsed() < busy {}
-            let begun = Instant::now();
-            ledger.append(Entry::Inference(Box::new(renamed(&record)))).wait().await?;
-            waits.push(begun.elapsed());
-        }
-        Ok::<_, sabir_store::StoreError>(waits)
-    };
-    let results = futures(appenders, appender).await;
+    let tasks = tokio::task::LocalSet::new();
+    let appenders: Vec<_> = (0..appenders)
+        .map(|_| {
+            let (ledger, record) = (ledger.clone(), record.clone());
+            tasks.spawn_local(async move {
+                let mut waits = Vec::new();
+                while start.elapsed() < time {
+                    let begun = Instant::now();
+                    while begun.elapsed() < busy {}
+                    let begun = Instant::now();
+                    ledger.append(Entry::Inference(Box::new(renamed(&record)))).wait().await?;
+                    waits.push(begun.elapsed());
+                }
+                Ok::<_, StoreError>(waits)
+            })
+        })
+        .collect();
+    tasks.await;
+    let mut waits = Vec::new();
+    for appender in appenders {
+        waits.extend(appender.await??);
+    }
     let (elapsed, cpu) = (start.elapsed(), cpu_time()? - cpu);
-    let mut waits = results.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
     waits.sort();
     let rows = waits.len();
     print(&format!(
@@ -68,15 +78,6 @@ async fn measure(ledger: &dyn Ledger, appenders: usize, time: Duration, busy: Du
         waits[rows - 1],
     ));
     Ok(())
-}
-
-/// Runs that many of them on this thread.
-async fn futures<T: 'static, F: AsyncFn() -> T>(count: usize, make: F) -> Vec<T> {
-    let tasks = futures_util::stream::FuturesUnordered::new();
-    for _ in 0..count {
-        tasks.push(make());
-    }
-    futures_util::StreamExt::collect(tasks).await
 }
 
 fn record() -> Record {

@@ -1,4 +1,4 @@
-//! What every ledger must do, as functions over `&dyn Ledger`; each backend calls [`ledger_conformance!`].
+//! What every ledger must do, as functions over `&dyn Ledger`; each backend calls `ledger_conformance!`.
 //!
 //! Invariant: each check uses ids and names of its own, so that all can share one database.
 

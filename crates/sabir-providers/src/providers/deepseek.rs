@@ -1,6 +1,6 @@
 //! DeepSeek.
 //!
-//! Facts: https://api-docs.deepseek.com, checked 2026-11: thinking wants `reasoning_content` on every assistant turn
+//! Facts: <https://api-docs.deepseek.com>, checked 2026-11: thinking wants `reasoning_content` on every assistant turn
 //! with tool calls; JSON mode, but no schema; usage rides on the last choice.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.

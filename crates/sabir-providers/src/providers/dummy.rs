@@ -141,10 +141,13 @@ impl Dummy {
         let first = speed.first(to.model, chat.stream);
         let answer = match self.answer(chat, to) {
             Ok(answer) => answer,
-            Err(error) => return Script { steps: vec![Step { wait: first, outcome: Err(error) }], ..texts(to.model) },
+            Err(error) => {
+                return Script { steps: vec![Step { wait: first, outcome: Err(error) }], ..texts(to.model, "") };
+            }
         };
         let start = Event::Start { id: None, model: to.model.to_owned(), created: None };
-        let mut script = texts(to.model);
+        let said: Vec<&str> = answer.blocks.iter().filter_map(Block::as_text).collect();
+        let mut script = texts(to.model, &said.join("\n"));
         if !chat.stream {
             let response = whole(&answer, to.model);
             let mut events = vec![start];
@@ -192,7 +195,7 @@ impl Dummy {
     }
 
     fn embed(&self, embed: &EmbedRequest, to: &Target<'_>) -> Script {
-        let mut script = texts(to.model);
+        let mut script = texts(to.model, "");
         let speed = Speed::of(to);
         let first = speed.first(to.model, false);
         if to.model.starts_with("error") {
@@ -243,8 +246,8 @@ impl Speed {
     }
 }
 
-fn texts(model: &str) -> Script {
-    Script { raw_request: "raw request".into(), raw_response: text::raw_response(model), steps: Vec::new() }
+fn texts(model: &str, said: &str) -> Script {
+    Script { raw_request: "raw request".into(), raw_response: text::raw_response(model, said), steps: Vec::new() }
 }
 
 fn counted((input, output): (u64, u64), cache_read: Option<u64>) -> Usage {

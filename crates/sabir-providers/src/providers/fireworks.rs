@@ -1,6 +1,6 @@
 //! Fireworks AI.
 //!
-//! Facts: https://docs.fireworks.ai, checked 2026-11.
+//! Facts: <https://docs.fireworks.ai>, checked 2026-11.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 

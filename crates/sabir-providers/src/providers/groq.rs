@@ -1,6 +1,6 @@
 //! Groq.
 //!
-//! Facts: https://console.groq.com/docs/openai, checked 2026-11: no `logit_bias`, `logprobs`, `messages[].name` (400);
+//! Facts: <https://console.groq.com/docs/openai>, checked 2026-11: no `logit_bias`, `logprobs`, `messages[].name` (400);
 //! `n` is 1; usage also comes as `x_groq.usage`.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.

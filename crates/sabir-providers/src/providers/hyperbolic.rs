@@ -1,6 +1,6 @@
 //! Hyperbolic.
 //!
-//! Facts: https://docs.hyperbolic.xyz, checked 2026-11.
+//! Facts: <https://docs.hyperbolic.xyz>, checked 2026-11.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 

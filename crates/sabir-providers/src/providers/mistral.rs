@@ -1,6 +1,6 @@
 //! Mistral AI.
 //!
-//! Facts: https://docs.mistral.ai/api, checked 2026-11: unknown members are refused (422), among them
+//! Facts: <https://docs.mistral.ai/api>, checked 2026-11: unknown members are refused (422), among them
 //! `max_completion_tokens`, `stream_options`, `seed` (it is `random_seed`), `store`, `user`; tool call ids have nine
 //! letters or digits; usage always comes on a stream.
 //!

@@ -1,6 +1,6 @@
 //! Ollama's OpenAI-compatible surface; a key is needed for its cloud alone.
 //!
-//! Facts: https://docs.ollama.com/api/openai-compatibility, checked 2026-11.
+//! Facts: <https://docs.ollama.com/api/openai-compatibility>, checked 2026-11.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 

@@ -1,6 +1,6 @@
 //! OpenAI, and any server that speaks exactly as it does (`api_base`).
 //!
-//! Facts: https://platform.openai.com/docs/api-reference, checked 2026-11.
+//! Facts: <https://platform.openai.com/docs/api-reference>, checked 2026-11.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 

@@ -1,6 +1,6 @@
 //! OpenRouter.
 //!
-//! Facts: https://openrouter.ai/docs, checked 2026-11: thinking by a `reasoning` object, replayed unmodified as
+//! Facts: <https://openrouter.ai/docs>, checked 2026-11: thinking by a `reasoning` object, replayed unmodified as
 //! `reasoning_details`; errors may come inside a chunk that also has choices.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.

@@ -1,6 +1,6 @@
 //! SGLang's server.
 //!
-//! Facts: https://docs.sglang.ai, checked 2026-11: thinking is switched by `chat_template_kwargs`.
+//! Facts: <https://docs.sglang.ai>, checked 2026-11: thinking is switched by `chat_template_kwargs`.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 

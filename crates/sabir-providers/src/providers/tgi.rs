@@ -1,6 +1,6 @@
 //! Hugging Face's Text Generation Inference.
 //!
-//! Facts: https://huggingface.co/docs/text-generation-inference/messages_api, checked 2026-11: errors are a string
+//! Facts: <https://huggingface.co/docs/text-generation-inference/messages_api>, checked 2026-11: errors are a string
 //! with `error_type`; finish reasons `eos_token` and `stop_sequence`.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.

@@ -1,6 +1,6 @@
 //! Together AI.
 //!
-//! Facts: https://docs.together.ai, checked 2026-11: the list of models is a bare array; finish reason `eos`.
+//! Facts: <https://docs.together.ai>, checked 2026-11: the list of models is a bare array; finish reason `eos`.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 

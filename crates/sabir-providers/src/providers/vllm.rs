@@ -1,6 +1,6 @@
 //! vLLM's server.
 //!
-//! Facts: https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html, checked 2026-11: thinking is
+//! Facts: <https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html>, checked 2026-11: thinking is
 //! switched by `chat_template_kwargs`; thoughts come as `reasoning`.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.

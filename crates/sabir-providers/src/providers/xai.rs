@@ -1,6 +1,6 @@
 //! xAI.
 //!
-//! Facts: https://docs.x.ai/docs/api-reference, checked 2026-11: a wrong key is 400 with a string as `error`; usage
+//! Facts: <https://docs.x.ai/docs/api-reference>, checked 2026-11: a wrong key is 400 with a string as `error`; usage
 //! counts thinking apart.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.

@@ -60,7 +60,7 @@ impl SqliteLedger {
     pub fn open(path: &Path, options: Options) -> Result<Arc<Self>, StoreError> {
         create(path).map_err(|e| StoreError::Open { file: path.display().to_string(), reason: e.to_string() })?;
         let mut connection = connect(path)?;
-        connection.pragma_update(None, "page_size", PAGE)?;
+        connection.pragma_update(None, "page_size", PAGE as i64)?;
         let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         if mode != "wal" {
             let reason = format!("its folder allows no write-ahead log (journal mode `{mode}`)");
@@ -137,7 +137,7 @@ impl Ledger for SqliteLedger {
 }
 
 /// Bodies are a few kilobytes: on small pages each would need a chain of overflow pages.
-const PAGE: i64 = 8_192;
+const PAGE: usize = 8_192;
 
 fn create(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::{Condvar, Mutex};
@@ -17,6 +18,18 @@ use tokio::sync::oneshot;
 use super::query::{self, Sql};
 use super::row::{self, CALLS};
 use crate::{Answer, FeedbackRow, InferenceQuery, Record, StoreError, TargetKind};
+
+/// After how many of SQLite's steps to look whether the asker is still there.
+const STEPS: std::ffi::c_int = 1_000;
+
+/// Says, when dropped, that nobody waits for the answer.
+struct Asker(Arc<AtomicBool>);
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -67,18 +80,27 @@ impl Readers {
         true
     }
 
-    /// Asks something; a question whose asker has left before its turn is not asked.
+    /// Asks something. When the asker leaves, the question ends: it would keep others waiting.
     pub(super) fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'static, T> {
         let (sender, receiver) = oneshot::channel();
+        let asker = Asker(Arc::default());
+        let left = asker.0.clone();
         self.run(move |connection| {
-            if !sender.is_closed() {
-                let _left = sender.send(question(connection));
+            if sender.is_closed() {
+                return;
             }
+            connection.progress_handler(STEPS, Some(move || left.load(Ordering::Relaxed)));
+            // Nobody may be there any more to take the answer.
+            drop(sender.send(question(connection)));
+            connection.progress_handler(0, None::<fn() -> bool>);
         });
-        Box::pin(async move { receiver.await.unwrap_or(Err(StoreError::Closed)) })
+        Box::pin(async move {
+            let _asker = asker;
+            receiver.await.unwrap_or(Err(StoreError::Closed))
+        })
     }
 
     /// Takes no more questions; those that were asked are still answered.

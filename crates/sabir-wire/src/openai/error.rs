@@ -27,13 +27,17 @@ pub fn embedded(value: &Value) -> Option<Error> {
     is_error.then(|| {
         let status = value
             .pointer("/error/code")
-            .or_else(|| value.get("code"))
-            .and_then(Value::as_u64)
-            .and_then(|code| u16::try_from(code).ok())
-            .filter(|code| (400..600).contains(code))
+            .and_then(status_code)
+            // Groq puts a word under `code` and the status beside it.
+            .or_else(|| value.pointer("/error/status_code").and_then(status_code))
+            .or_else(|| value.get("code").and_then(status_code))
             .unwrap_or(500);
         read(status, value, value.to_string().as_bytes())
     })
+}
+
+fn status_code(value: &Value) -> Option<u16> {
+    value.as_u64().and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code))
 }
 
 fn read(status: u16, value: &Value, body: &[u8]) -> Error {
@@ -95,6 +99,7 @@ fn kind(status: u16, code: Option<&str>, kind: Option<&str>, message: &str) -> E
         || (is_client
             && any(&[
                 "maximum context length",
+                "max context length",
                 "model's context length",
                 "exceeded model token limit",
                 "prompt is too long",
@@ -189,6 +194,7 @@ mod tests {
                 ErrorKind::ContextLength,
             ),
             (422, r#"{"detail":[{"loc":["body"],"msg":"extra"}]}"#.to_owned(), ErrorKind::BadRequest),
+            (400, openai("null", "prompt too long; exceeded max context length by 5 tokens"), ErrorKind::ContextLength),
             (302, String::new(), ErrorKind::BadUpstream),
         ] {
             assert_eq!(kind_of(status, &body), wanted, "{status} {body}");
@@ -201,6 +207,10 @@ mod tests {
     fn errors_in_disguise() {
         let value = serde_json::json!({"error": {"message": "gone", "code": 502}});
         assert_eq!(embedded(&value).unwrap().kind(), ErrorKind::Upstream);
+        let value =
+            serde_json::json!({"error": {"message": "bad call", "code": "tool_use_failed", "status_code": 400}});
+        let error = embedded(&value).unwrap();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::BadRequest, true));
         assert!(embedded(&serde_json::json!({"choices": [], "error": null})).is_none());
     }
 }

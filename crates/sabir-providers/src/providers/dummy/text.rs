@@ -43,7 +43,9 @@ pub(super) fn answer(chat: &ChatRequest, model: &str) -> Result<Answer> {
         "cache_read" => ((10, count), Some(7)),
         _ => ((10, count), None),
     };
-    let streamed = if pieces.is_empty() { usage.1 } else { pieces.len() as u64 };
+    // A call's name and a signature are not counted: they come with a piece that is.
+    let counts = |piece: &&Piece| !matches!(piece, Piece::Delta(_, Delta::ToolCall { .. } | Delta::Signature { .. }));
+    let streamed = if pieces.is_empty() { usage.1 } else { pieces.iter().filter(counts).count() as u64 };
     let stream_usage = match model {
         "input_tokens_zero" => (0, streamed),
         "output_tokens_zero" => (10, 0),
@@ -158,13 +160,13 @@ fn thought(signature: Option<&str>) -> Block {
 }
 
 /// What the ledger keeps as the raw answer.
-pub(super) fn raw_response(model: &str) -> String {
+pub(super) fn raw_response(model: &str, said: &str) -> String {
     let usage = json!({"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20});
     let value = match model {
         "json" => json!({"answer": "Hello", "usage": usage}),
         "tool" | "tool_split_name" => json!({"location": "Brooklyn", "units": "celsius", "usage": usage}),
         _ => {
-            let text = json!([{"text": SPELL, "index": 0, "logprobs": null, "finish_reason": null}]);
+            let text = json!([{"text": said, "index": 0, "logprobs": null, "finish_reason": null}]);
             let value = json!({
                 "id": "id", "object": "text.completion", "created": 1_618_870_400, "model": "text-davinci-002",
                 "choices": text, "usage": usage,

@@ -1,5 +1,6 @@
 //! The OpenAI door: chat completions, embeddings and models, at the paths that clients use.
 
+mod cut;
 mod models;
 mod parse;
 mod render;
@@ -10,9 +11,9 @@ use axum::{
     extract::{Path, State},
     http::Request,
     response::Response,
-    routing::{any, get, post},
+    routing::{get, post},
 };
-use sabir_types::{Error, ErrorKind, Operation};
+use sabir_types::Operation;
 
 use crate::app::App;
 
@@ -28,7 +29,7 @@ pub fn routes() -> Router<App> {
             .route(&format!("{base}/models"), get(models::list))
             .route(&format!("{base}/models/{{*model}}"), get(models::retrieve));
     }
-    router.route("/openai/{*rest}", any(unknown))
+    router
 }
 
 async fn chat(State(app): State<App>, request: Request<Body>) -> Response {
@@ -65,15 +66,6 @@ async fn call(app: App, request: Request<Body>, operation: Operation, deployment
             render::failure(&failure, &ask)
         }
     }
-}
-
-async fn unknown(request: Request<Body>) -> Response {
-    render::error(&no_route(request.method(), request.uri().path()))
-}
-
-/// The error for a path that nothing listens on.
-pub fn no_route(method: &http::Method, path: &str) -> Error {
-    Error::new(ErrorKind::NotFound, format!("Route not found: {method} {path}"))
 }
 
 pub use render::error as error_response;

@@ -12,7 +12,7 @@ use base64::{
 use sabir_types::{Block, CacheControl, Media, Protocol, Result, Source, Text, Unknown, Value};
 use serde::{
     Deserialize, Deserializer,
-    de::{SeqAccess, Visitor},
+    de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
 use super::object::{foreign, object, wrong};
@@ -28,8 +28,8 @@ object!(Part: "an object with `type`" {
     "type" => kind: String,
     "text" => text: String,
     "refusal" => refusal: String,
-    "image_url" => image_url: MediaUrl,
-    "video_url" => video_url: MediaUrl,
+    "image_url" => image_url: Address,
+    "video_url" => video_url: Address,
     "input_audio" => input_audio: InputAudio,
     "file" => file: FilePart,
     "value" => value: String,
@@ -43,6 +43,32 @@ object!(MediaUrl: "an object with `url`" {
     "detail" => detail: String,
     "tensorzero::mime_type" => mime_type: String,
 });
+
+/// Where a picture or a video is: an object, or the URL alone (Mistral's clients write it so).
+#[derive(Debug)]
+pub(super) struct Address(MediaUrl);
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
+        struct AddressVisitor;
+        impl<'de> Visitor<'de> for AddressVisitor {
+            type Value = Address;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with `url`")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, url: &str) -> Result<Self::Value, E> {
+                Ok(Address(MediaUrl { url: Some(url.to_owned()), ..MediaUrl::default() }))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                MediaUrl::deserialize(MapAccessDeserializer::new(map)).map(Address)
+            }
+        }
+        de.deserialize_any(AddressVisitor)
+    }
+}
 
 object!(InputAudio: "an object with `data` and `format`" {
     "data" => data: String,
@@ -119,12 +145,12 @@ impl Part {
             }
             Some("image_url") => {
                 let mime = self.mime_type.take();
-                let media = need(self.image_url.take(), path, "image_url")?;
+                let Address(media) = need(self.image_url.take(), path, "image_url")?;
                 Ok(Block::Image(Media { cache, ..media.media(mime, &format!("{path}.image_url"))? }))
             }
             Some("video_url") => {
                 let mime = self.mime_type.take();
-                let media = need(self.video_url.take(), path, "video_url")?;
+                let Address(media) = need(self.video_url.take(), path, "video_url")?;
                 Ok(Block::Video(Media { cache, ..media.media(mime, &format!("{path}.video_url"))? }))
             }
             Some("input_audio") => {

@@ -102,3 +102,15 @@ fn wrong_requests_are_refused_by_path() {
     assert!(refused(r#"{"messages":[{"role":"user","content":"x"}],"reasoning_effort":"lots"}"#).contains("`lots`"));
     assert!(refused("nonsense").contains("not valid JSON"));
 }
+
+#[test]
+fn the_address_of_a_picture_may_stand_alone() {
+    let part = |url: &str| {
+        format!(r#"{{"messages":[{{"role":"user","content":[{{"type":"image_url","image_url":{url}}}]}}]}}"#)
+    };
+    let read = |url: &str| super::chat(part(url).as_bytes());
+    assert_eq!(read(r#""https://a/b.png""#).unwrap(), read(r#"{"url":"https://a/b.png"}"#).unwrap());
+    let error = read("5").unwrap_err();
+    assert_eq!(error.param(), Some("messages[0].content[0].image_url"));
+    assert!(error.message().contains("expected an object with `url`, got 5"), "{error}");
+}

@@ -93,7 +93,8 @@ pub(super) fn choice(value: &Value) -> Result<Option<ToolChoice>> {
         return match word {
             "none" => Ok(Some(ToolChoice::None)),
             "auto" => Ok(Some(ToolChoice::Auto)),
-            "required" => Ok(Some(ToolChoice::Required)),
+            // Mistral's word is `any`.
+            "required" | "any" => Ok(Some(ToolChoice::Required)),
             other => Err(wrong("tool_choice", &format!("{WANTED}, got `{}`", shown(other)))),
         };
     }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod kill;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -145,4 +147,60 @@ async fn a_file_that_another_process_holds_is_an_error_that_passes() {
     opened.ledger().health().await.unwrap();
     opened.ledger().append(entry()).wait().await.unwrap();
     assert_eq!(opened.ledger().inferences(everything()).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn many_appenders_share_a_commit() {
+    let opened = plainly();
+    let appenders: Vec<_> = (0..64)
+        .map(|_| {
+            let ledger = opened.ledger.clone();
+            tokio::spawn(async move {
+                for _ in 0..10 {
+                    ledger.append(entry()).wait().await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for appender in appenders {
+        appender.await.unwrap();
+    }
+    assert_eq!(opened.ledger().inferences(everything()).await.unwrap().len(), 640);
+    // One commit for each entry would have written 4 pages at least for each.
+    let other = rusqlite::Connection::open(opened.file()).unwrap();
+    let pages: i64 = other.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1)).unwrap();
+    assert!(pages < 640, "{pages} pages were written");
+}
+
+#[tokio::test]
+async fn the_log_does_not_grow_for_ever() {
+    let opened = plainly();
+    let mut record = plain("f");
+    record.calls[0].raw_response = bytes::Bytes::from(vec![b'x'; 1 << 20]);
+    for _ in 0..120 {
+        record.inference.id = sabir_types::new_id();
+        opened.ledger().append(Entry::Inference(Box::new(record.clone()))).wait().await.unwrap();
+    }
+    let log = std::fs::metadata(opened.file().with_extension("db-wal")).unwrap().len();
+    assert!(log < 100 << 20, "120 MB of rows leave a log of {} MB", log >> 20);
+}
+
+#[tokio::test]
+async fn a_question_that_nobody_waits_for_ends() {
+    let opened = plainly();
+    let mut record = plain("f");
+    record.calls[0].raw_response = bytes::Bytes::from(vec![b'x'; 64 << 10]);
+    for _ in 0..200 {
+        record.inference.id = sabir_types::new_id();
+        drop(opened.ledger().append(Entry::Inference(Box::new(record.clone()))));
+    }
+    opened.ledger().flush().await.unwrap();
+    // Each would look through 13 MB; there are more of them than threads that read.
+    for _ in 0..500 {
+        let query = InferenceQuery { search: Some("nowhere".into()), ..everything() };
+        // Polled once, so that it is asked, and dropped.
+        drop(tokio::time::timeout(std::time::Duration::ZERO, opened.ledger().inferences(query)).await);
+    }
+    let soon = std::time::Duration::from_secs(5);
+    tokio::time::timeout(soon, opened.ledger().health()).await.unwrap().unwrap();
 }

@@ -1,0 +1,138 @@
+//! Reading a row of the ledger back: what was asked and what was answered, in Sabir's own words.
+//!
+//! Invariant: nothing is derived when a row is written; all that can be derived from the bytes that
+//! travelled is derived here, by the readers that the doors and the providers use.
+
+use sabir_store::{ModelCallRow, Record};
+use sabir_types::{Accumulator, Error, Event, Operation, Protocol, Request, Response, Result};
+use sabir_wire::{anthropic, gemini, openai, tensorzero};
+
+/// What was asked.
+pub fn input(record: &Record) -> Result<Request> {
+    let row = &record.inference;
+    let body = match (&row.input, record.calls.first()) {
+        (Some(body), _) => body,
+        (None, Some(call)) => &call.raw_request,
+        (None, None) => return Err(Error::internal(format!("inference {} holds no input", row.id))),
+    };
+    match (row.door, row.operation) {
+        (Protocol::OpenAi, Operation::Chat) => openai::parse::chat(body),
+        (Protocol::OpenAi | Protocol::TensorZero, Operation::Embed) => openai::embed::parse(body),
+        (Protocol::Anthropic, Operation::Chat) => {
+            anthropic::parse::chat(body).map(|chat| Request::Chat(Box::new(chat)))
+        }
+        (Protocol::Gemini, Operation::Chat) => gemini::parse::chat(body, &row.model, row.stream),
+        (Protocol::Gemini, Operation::Embed) => gemini::embed::parse(body).map(|embed| Request::Embed(Box::new(embed))),
+        (Protocol::TensorZero, Operation::Chat) => tensorzero::parse::inference(body),
+        (door, operation) => Err(unreadable("input", door, operation)),
+    }
+}
+
+/// What was answered; `None` if there was no answer. A stream that was cut off gives what had come.
+pub fn output(record: &Record) -> Result<Option<Response>> {
+    let row = &record.inference;
+    if let Some(json) = &row.output {
+        return serde_json::from_str(json).map(Some).map_err(|e| {
+            Error::internal(format!("the output of inference {} cannot be read: {e}", row.id)).with_source(e)
+        });
+    }
+    let Some(call) = record.calls.last() else { return Ok(None) };
+    let refused = call.http_status.is_some_and(|status| !(200..300).contains(&status));
+    // The built-in provider's bytes are made up: what it said is in `output`, or nothing came.
+    let made_up = call.protocol == Protocol::Dummy && row.error.is_some();
+    if refused || made_up || call.raw_response.is_empty() {
+        return Ok(None);
+    }
+    match row.operation {
+        Operation::Embed => vectors(record, call),
+        Operation::Chat if row.stream => streamed(record, call),
+        Operation::Chat => whole(record, call),
+        operation => Err(unreadable("output", call.protocol, operation)),
+    }
+}
+
+fn vectors(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
+    let answer = match call.protocol {
+        Protocol::OpenAi => openai::embed::decode(&call.raw_response),
+        Protocol::Gemini => gemini::embed::decode(&call.raw_response, &call.model_name),
+        protocol => Err(unreadable("output", protocol, Operation::Embed)),
+    };
+    answered(record, answer.map(|answer| Response::Embed(Box::new(answer))))
+}
+
+fn whole(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
+    let body = &call.raw_response;
+    let answer = match call.protocol {
+        Protocol::OpenAi => openai::decode::chat(body),
+        Protocol::Anthropic => anthropic::decode::chat(body).map(|mut answer| {
+            if wraps_json(record, call) {
+                anthropic::decode::unwrap_json(&mut answer);
+            }
+            answer
+        }),
+        Protocol::Gemini => gemini::decode::chat(body),
+        protocol => Err(unreadable("output", protocol, Operation::Chat)),
+    };
+    answered(record, answer.map(|answer| Response::Chat(Box::new(answer))))
+}
+
+/// What the engine could not read either is no answer.
+fn answered(record: &Record, answer: Result<Response>) -> Result<Option<Response>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(_) if record.inference.error.is_some() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn streamed(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
+    let body = &call.raw_response;
+    let mut events = Vec::new();
+    let read = match call.protocol {
+        Protocol::OpenAi => {
+            let mut stream = openai::decode::ChatStream::new();
+            stream.feed(body, &mut events).and_then(|()| stream.finish(&mut events))
+        }
+        Protocol::Anthropic => {
+            let mut stream = anthropic::decode::ChatStream::new();
+            if wraps_json(record, call) {
+                stream = stream.unwrapping_json();
+            }
+            stream.feed(body, &mut events).and_then(|()| stream.finish(&mut events))
+        }
+        Protocol::Gemini => {
+            let mut stream = gemini::decode::ChatStream::new();
+            stream.feed(body, &mut events).and_then(|()| stream.finish(&mut events))
+        }
+        protocol => return Err(unreadable("output", protocol, Operation::Chat)),
+    };
+    if !events.iter().any(|event| matches!(event, Event::Delta { .. } | Event::Finish { .. })) {
+        // Not a word came: the row says how it ended.
+        return match read {
+            Err(error) if record.inference.error.is_none() => Err(error),
+            _ => Ok(None),
+        };
+    }
+    let mut answer = Accumulator::new();
+    for event in &events {
+        answer.push(event);
+    }
+    Ok(Some(Response::Chat(Box::new(answer.finish()))))
+}
+
+/// Whether the model was made to call the tool that stands for JSON, for a caller who did not ask
+/// for a tool.
+fn wraps_json(record: &Record, call: &ModelCallRow) -> bool {
+    let name = anthropic::JSON_TOOL.as_bytes();
+    record.inference.door != Protocol::Anthropic && memchr::memmem::find(&call.raw_request, name).is_some()
+}
+
+fn unreadable(what: &str, protocol: Protocol, operation: Operation) -> Error {
+    let message =
+        format!("the {what} of a call ({}) in the protocol `{protocol}` cannot be read back", operation.as_str());
+    Error::unsupported(what, message)
+}
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

@@ -1,0 +1,326 @@
+//! What the wire's readers must bear: every byte that can come from outside.
+//!
+//! Invariant: no target panics by itself; what panics is an assertion about a reader. The fuzzer,
+//! the smoke test and the property tests call the same functions.
+
+use sabir_types::{Accumulator, ChatRequest, Event, Map, Operation, Request, Result, Value};
+use sabir_wire::{
+    anthropic, event_stream::EventStreamDecoder, gemini, ndjson::NdjsonDecoder, openai, sse::SseDecoder, tensorzero,
+};
+
+/// A target: its name, and what it does with bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target of this module.
+pub const TARGETS: &[Target] = &[
+    ("sse", sse),
+    ("ndjson", ndjson),
+    ("event_stream", event_stream),
+    ("openai_peek", openai_peek),
+    ("openai_parse", openai_parse),
+    ("openai_stream", openai_stream),
+    ("anthropic_parse", anthropic_parse),
+    ("anthropic_stream", anthropic_stream),
+    ("gemini_parse", gemini_parse),
+    ("gemini_stream", gemini_stream),
+    ("tensorzero_parse", tensorzero_parse),
+];
+
+/// Reads bytes in pieces of these sizes (again and again); no size means all at once.
+type InPieces<T> = dyn Fn(&[u8], &[usize], usize) -> (Vec<T>, bool);
+
+/// Server-sent events, cut by the sum of the bytes.
+pub fn sse(data: &[u8]) {
+    sse_in(data, &sizes(data));
+}
+
+/// Server-sent events in pieces of these sizes.
+pub fn sse_in(data: &[u8], sizes: &[usize]) {
+    type Seen = (Option<String>, String, Option<String>);
+    same_in_pieces::<Seen>(data, sizes, &|data, sizes, limit| {
+        let mut events = Vec::new();
+        let mut take = |event: sabir_wire::sse::SseEvent<'_>| {
+            events.push((event.event.map(str::to_owned), event.data.to_owned(), event.id.map(str::to_owned)));
+            Ok(())
+        };
+        let mut decoder = SseDecoder::with_limit(limit);
+        let mut outcome = pieces(data, sizes).try_for_each(|piece| decoder.feed(piece, &mut take));
+        if outcome.is_ok() {
+            outcome = decoder.finish(&mut take);
+        }
+        (events, outcome.is_ok())
+    });
+}
+
+/// JSON lines, cut by the sum of the bytes.
+pub fn ndjson(data: &[u8]) {
+    ndjson_in(data, &sizes(data));
+}
+
+/// JSON lines in pieces of these sizes.
+pub fn ndjson_in(data: &[u8], sizes: &[usize]) {
+    same_in_pieces::<String>(data, sizes, &|data, sizes, limit| {
+        let mut lines = Vec::new();
+        let mut take = |line: &str| {
+            lines.push(line.to_owned());
+            Ok(())
+        };
+        let mut decoder = NdjsonDecoder::with_limit(limit);
+        let mut outcome = pieces(data, sizes).try_for_each(|piece| decoder.feed(piece, &mut take));
+        if outcome.is_ok() {
+            outcome = decoder.finish(&mut take);
+        }
+        (lines, outcome.is_ok())
+    });
+}
+
+/// AWS event stream, cut by the sum of the bytes.
+pub fn event_stream(data: &[u8]) {
+    event_stream_in(data, &sizes(data));
+}
+
+/// AWS event stream in pieces of these sizes.
+pub fn event_stream_in(data: &[u8], sizes: &[usize]) {
+    same_in_pieces::<String>(data, sizes, &|data, sizes, limit| {
+        let mut frames = Vec::new();
+        let mut take = |frame: sabir_wire::event_stream::Frame<'_>| {
+            frames.push(format!("{frame:?}"));
+            Ok(())
+        };
+        let mut decoder = EventStreamDecoder::with_limit(limit);
+        let mut outcome = pieces(data, sizes).try_for_each(|piece| decoder.feed(piece, &mut take));
+        if outcome.is_ok() {
+            outcome = decoder.finish();
+        }
+        (frames, outcome.is_ok())
+    });
+}
+
+/// A look at a request: what it sees is what stands there, and what a full reading says.
+pub fn openai_peek(data: &[u8]) {
+    let looks = [openai::peek::peek(data), openai::peek::deployment(data)];
+    let _ = (openai::peek::embedding(data), openai::peek::embedding_deployment(data));
+    let value: Option<Value> = serde_json::from_slice(data).ok();
+    let read = openai::parse::chat(data);
+    for look in looks.into_iter().flatten() {
+        let Some(value) = &value else {
+            // A number that no float can hold is JSON all the same.
+            serde_json::from_slice::<serde::de::IgnoredAny>(data).expect("a body was accepted, so it is JSON");
+            continue;
+        };
+        assert_eq!(value["model"].as_str().unwrap_or_default(), look.model, "model");
+        assert_eq!(value["stream"].as_bool().unwrap_or(false), look.stream, "stream");
+        if let Some(at) = &look.model_at {
+            let written: String = serde_json::from_slice(&data[at.clone()]).expect("the model stands there");
+            assert_eq!(written, look.model, "where the model stands");
+        }
+        if let Ok(Request::Chat(chat)) = &read {
+            assert_eq!(chat.stream, look.stream, "stream, read");
+            assert_eq!(chat.params.n, look.n, "n, read");
+            assert_eq!(chat.stream_usage, look.include_usage, "include_usage, read");
+        }
+    }
+}
+
+/// A request that is read and written for OpenAI is read again, and then nothing changes any more.
+pub fn openai_parse(data: &[u8]) {
+    if let Ok(Request::Embed(read)) = openai::embed::parse(data) {
+        let written = openai::embed::emit(&read, "m").expect("what was read can be written");
+        let Ok(Request::Embed(again)) = openai::embed::parse(&written) else { panic!("what was written is not read") };
+        assert_eq!(read, again);
+    }
+    let Ok(Request::Chat(read)) = openai::parse::chat(data) else { return };
+    for dialect in [openai::emit::Dialect::OPENAI, openai::emit::Dialect::COMPATIBLE] {
+        settles(&read, &|chat| openai::emit::chat(chat, "m", &dialect, &mut Vec::new()), &openai_chat);
+    }
+    elsewhere(&read);
+}
+
+/// A streamed answer, a whole one, an error: of OpenAI's kind.
+pub fn openai_stream(data: &[u8]) {
+    let _ = openai::decode::glance(Operation::Chat, data);
+    let _ = openai::decode::glance(Operation::Embed, data);
+    let _ = openai::embed::decode(data);
+    let _ = openai::error::decode(400, data);
+    if let Ok(answer) = openai::decode::chat(data) {
+        let written = openai::render::chat(&answer, &frame());
+        openai::decode::chat(&written).expect("what was written is read");
+    }
+    if let Ok(text) = std::str::from_utf8(data) {
+        let _ = openai::decode::glance_event(text);
+    }
+    same_in_pieces::<Event>(data, &sizes(data), &|data, sizes, _| {
+        let (mut stream, mut events) = (openai::decode::ChatStream::new(), Vec::new());
+        let mut outcome = pieces(data, sizes).try_for_each(|piece| stream.feed(piece, &mut events));
+        if outcome.is_ok() {
+            outcome = stream.finish(&mut events);
+        }
+        said(&events, outcome.is_ok());
+        (events, outcome.is_ok())
+    });
+}
+
+/// A request in Anthropic's words.
+pub fn anthropic_parse(data: &[u8]) {
+    let Ok(read) = anthropic::parse::chat(data) else { return };
+    settles(&read, &|chat| anthropic::emit::chat(chat, "claude-haiku-4-5", &mut Vec::new()), &anthropic::parse::chat);
+    elsewhere(&read);
+}
+
+/// A streamed answer, a whole one, an error: of Anthropic's kind.
+pub fn anthropic_stream(data: &[u8]) {
+    let _ = (anthropic::glance::chat(data), anthropic::decode::chat(data), anthropic::error::decode(400, data));
+    if let Ok(text) = std::str::from_utf8(data) {
+        let _ = (anthropic::glance::event(None, text), anthropic::glance::event(Some("message_delta"), text));
+    }
+    same_in_pieces::<Event>(data, &sizes(data), &|data, sizes, _| {
+        let (mut stream, mut events) = (anthropic::decode::ChatStream::new(), Vec::new());
+        let mut outcome = pieces(data, sizes).try_for_each(|piece| stream.feed(piece, &mut events));
+        if outcome.is_ok() {
+            outcome = stream.finish(&mut events);
+        }
+        said(&events, outcome.is_ok());
+        (events, outcome.is_ok())
+    });
+}
+
+/// A request in Gemini's words.
+pub fn gemini_parse(data: &[u8]) {
+    let Ok(read) = gemini_chat(data) else { return };
+    let write = |chat: &ChatRequest| gemini::emit::chat(chat, "gemini-2.5-flash", &mut Vec::new());
+    if let Ok(written) = write(&read) {
+        // A turn that nothing is left of leaves two neighbours of the same role, which the next
+        // writing joins: so it is the second time that must be the last.
+        let second = again(&written, &write, &gemini_chat);
+        let third = again(&second, &write, &gemini_chat);
+        same_json(&third, &second);
+    }
+    elsewhere(&read);
+}
+
+/// A streamed answer, a whole one, an error: of Gemini's kind.
+pub fn gemini_stream(data: &[u8]) {
+    let _ = (gemini::glance::chat(data), gemini::glance::embeddings(data), gemini::decode::chat(data));
+    let _ = (gemini::error::decode(400, data), gemini::glance::names_model(data));
+    if let Ok(text) = std::str::from_utf8(data) {
+        let _ = gemini::glance::event(text);
+    }
+    same_in_pieces::<Event>(data, &sizes(data), &|data, sizes, _| {
+        let (mut stream, mut events) = (gemini::decode::ChatStream::new(), Vec::new());
+        let mut outcome = pieces(data, sizes).try_for_each(|piece| stream.feed(piece, &mut events));
+        if outcome.is_ok() {
+            outcome = stream.finish(&mut events);
+        }
+        said(&events, outcome.is_ok());
+        // An error in bare JSON is known when the JSON is complete: how much of a stream that fails
+        // came before it depends on the cut.
+        if outcome.is_err() {
+            events.clear();
+        }
+        (events, outcome.is_ok())
+    });
+}
+
+/// A request to TensorZero's door.
+pub fn tensorzero_parse(data: &[u8]) {
+    let Ok(call) = tensorzero::parse::call(data) else { return };
+    let _ = tensorzero::stored::input(&call.request);
+    let _ = (tensorzero::stored::params(&call.request), tensorzero::stored::tools(&call.request));
+    let _ = tensorzero::stored::tool_choice(&call.request);
+    elsewhere(&call.request);
+}
+
+fn openai_chat(body: &[u8]) -> Result<ChatRequest> {
+    match openai::parse::chat(body)? {
+        Request::Chat(chat) => Ok(*chat),
+        other => panic!("not a chat: {other:?}"),
+    }
+}
+
+fn gemini_chat(body: &[u8]) -> Result<ChatRequest> {
+    match gemini::parse::chat(body, "m", false)? {
+        Request::Chat(chat) => Ok(*chat),
+        other => panic!("not a chat: {other:?}"),
+    }
+}
+
+type Write<'a> = &'a dyn Fn(&ChatRequest) -> Result<Vec<u8>>;
+
+/// What a protocol writes it reads again, and what it then writes is the same. A request that
+/// cannot be written is refused; that is not what is asked here.
+fn settles(read: &ChatRequest, write: Write<'_>, parse: &dyn Fn(&[u8]) -> Result<ChatRequest>) {
+    let Ok(written) = write(read) else { return };
+    same_json(&again(&written, write, parse), &written);
+}
+
+/// The order of members does not matter.
+fn same_json(one: &[u8], other: &[u8]) {
+    let read = |bytes| serde_json::from_slice::<Value>(bytes).expect("what was written is JSON");
+    assert_eq!(read(one), read(other));
+}
+
+fn again(written: &[u8], write: Write<'_>, parse: &dyn Fn(&[u8]) -> Result<ChatRequest>) -> Vec<u8> {
+    match parse(written).and_then(|read| write(&read)) {
+        Ok(second) => second,
+        Err(error) => panic!("{error}: {}", String::from_utf8_lossy(written)),
+    }
+}
+
+/// Every request can be offered to every protocol: it is written or refused.
+fn elsewhere(read: &ChatRequest) {
+    let _ = openai::emit::chat(read, "gpt-5", &openai::emit::Dialect::OPENAI, &mut Vec::new());
+    let _ = anthropic::emit::chat(read, "claude-opus-4-5", &mut Vec::new());
+    let _ = gemini::emit::chat(read, "gemini-3-pro", &mut Vec::new());
+}
+
+/// Events add up, and every door can say them.
+fn said(events: &[Event], whole: bool) {
+    let mut all = Accumulator::new();
+    events.iter().for_each(|event| all.push(event));
+    let answer = all.finish();
+    let mut out = Vec::new();
+    let mut writer = openai::render::ChunkWriter::new(frame(), true);
+    writer.events(events, &mut out);
+    writer.end(&answer.usage, &mut out);
+    let _ = openai::render::chat(&answer, &frame());
+    let (mut stream, mut again) = (openai::decode::ChatStream::new(), Vec::new());
+    let outcome = stream.feed(&out, &mut again).and_then(|()| stream.finish(&mut again));
+    assert!(outcome.is_ok() || !whole, "a stream was written that is not read: {outcome:?}");
+}
+
+fn frame() -> openai::render::Frame {
+    let (id, model) = ("id".to_owned(), "m".to_owned());
+    openai::render::Frame { id, created: 1, model, legacy_functions: false, extra: Map::new() }
+}
+
+/// However bytes are cut, the same comes out. With a small limit it is the same up to where the
+/// limit is over; its exact border may depend on the cut.
+fn same_in_pieces<T: PartialEq + std::fmt::Debug>(data: &[u8], sizes: &[usize], read: &InPieces<T>) {
+    let whole = read(data, &[], sabir_wire::FRAME_LIMIT);
+    assert_eq!(read(data, sizes, sabir_wire::FRAME_LIMIT), whole, "in pieces of {sizes:?}");
+    for sizes in [sizes, &[]] {
+        let (few, complete) = read(data, sizes, 64);
+        assert!(whole.0.starts_with(&few), "with a limit, in pieces of {sizes:?}: {few:?} {whole:?}");
+        assert!(!complete || few.len() == whole.0.len(), "lost within the limit, in pieces of {sizes:?}");
+    }
+}
+
+/// Sizes that the bytes themselves choose, so that a fuzzer can change them.
+fn sizes(data: &[u8]) -> Vec<usize> {
+    let sum = data.iter().fold(7_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
+    vec![sum % 5 + 1, sum / 5 % 17 + 1, sum / 85 % 3 + 1]
+}
+
+fn pieces<'a>(data: &'a [u8], sizes: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
+    let (mut rest, mut turn) = (data, 0);
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let size = sizes.get(turn % sizes.len().max(1)).map_or(rest.len(), |size| (*size).clamp(1, rest.len()));
+        turn += 1;
+        let (piece, more) = rest.split_at(size);
+        rest = more;
+        Some(piece)
+    })
+}
