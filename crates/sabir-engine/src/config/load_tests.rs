@@ -105,6 +105,7 @@ fn a_whole_configuration_becomes_a_plan() {
         notes(&config),
         [
             "sabir.toml:32:24: models.blue.providers.az: no credential: the environment variable `AZURE_API_KEY` is not set",
+            "sabir.toml:36:1: models.blue.providers.az.api_version: accepted, but not supported yet: it has no effect",
             "sabir.toml:49:12: functions.greet: accepted, but not supported yet: it has no effect",
         ]
     );

@@ -23,6 +23,10 @@ const ONE_MODEL: &[&str] = &["sglang", "tgi"];
 enum Want {
     /// A string; `env::VARIABLE` is replaced.
     Text,
+    /// A string as with `Text`; the provider types that look at it are not there yet.
+    Later,
+    /// A string or several; no variable is replaced.
+    Texts,
     /// A number that is not negative.
     Number,
     /// Whatever it is, no provider looks at it yet; this value asks for what happens anyway.
@@ -33,24 +37,27 @@ enum Want {
 const SETTINGS: &[(&str, Want)] = &[
     ("allow_auto_detect_region", Want::Unread(None)),
     ("api_type", Want::Unread(Some("chat_completions"))),
-    ("api_version", Want::Text),
+    ("api_version", Want::Later),
+    ("beta", Want::Texts),
     ("beta_structured_outputs", Want::Unread(None)),
     ("content_type_overrides", Want::Unread(None)),
     ("delay_ms", Want::Number),
     (GENERAL, Want::Unread(None)),
-    ("group_id", Want::Text),
+    ("group_id", Want::Later),
     ("hosted_provider", Want::Unread(None)),
+    ("http_referer", Want::Text),
     ("include_encrypted_reasoning", Want::Unread(None)),
-    ("location", Want::Text),
-    ("organization", Want::Unread(None)),
+    ("location", Want::Later),
+    ("organization", Want::Text),
     ("parse_think_blocks", Want::Unread(None)),
-    ("project", Want::Unread(None)),
-    ("project_id", Want::Text),
+    ("project", Want::Text),
+    ("project_id", Want::Later),
     ("prompt_mode", Want::Unread(None)),
     ("provider_tools", Want::Unread(None)),
     ("reasoning_format", Want::Unread(None)),
-    ("region", Want::Text),
+    ("region", Want::Later),
     ("tokens_per_second", Want::Number),
+    ("x_title", Want::Text),
 ];
 
 /// The one that every type has.
@@ -62,7 +69,7 @@ const IN_PARTS: &[&str] = &["access_key_id", "secret_access_key", "session_token
 /// Which settings a provider type has; a type that is not listed has all of them.
 fn of_type(id: &str) -> Option<&'static [&'static str]> {
     Some(match id {
-        "anthropic" => &["api_version", "beta_structured_outputs", "provider_tools"],
+        "anthropic" => &["api_version", "beta", "beta_structured_outputs", "provider_tools"],
         "azure" => &["api_type", "api_version", "provider_tools"],
         "openai" => &[
             "api_type",
@@ -77,7 +84,8 @@ fn of_type(id: &str) -> Option<&'static [&'static str]> {
         "groq" => &["reasoning_format"],
         "mistral" => &["prompt_mode"],
         "fireworks" | "together" => &["parse_think_blocks"],
-        "deepseek" | "hyperbolic" | "openrouter" | "vllm" | "sglang" | "tgi" | "xai" => &[],
+        "openrouter" => &["http_referer", "x_title"],
+        "deepseek" | "hyperbolic" | "ollama" | "vllm" | "sglang" | "tgi" | "xai" => &[],
         _ => return None,
     })
 }
@@ -92,13 +100,22 @@ pub(super) fn read(reader: &mut Reader<'_>, id: &str, env: &Env) -> Map<String, 
         }
         let Some(entry) = reader.entry(name) else { continue };
         let value = match want {
-            Want::Text => reader.text(name).and_then(|text| match resolved(text, env) {
-                Ok(text) => Some(Value::from(text)),
+            Want::Text | Want::Later => reader.text(name).and_then(|text| match resolved(text, env) {
+                Ok(text) => {
+                    if matches!(want, Want::Later) {
+                        reader.passive(name);
+                    }
+                    Some(Value::from(text))
+                }
                 Err(why) => {
                     reader.problem(entry, why);
                     None
                 }
             }),
+            Want::Texts if matches!(entry.node.kind, Kind::List(_)) => {
+                reader.texts(name).map(|texts| texts.iter().map(|(text, _)| *text).collect::<Vec<_>>().into())
+            }
+            Want::Texts => reader.text(name).map(Value::from),
             Want::Number => reader.number(name).and_then(|number| {
                 if number < 0.0 {
                     reader.problem(entry, "expected a number that is not negative");

@@ -19,6 +19,14 @@ fn settings_go_to_the_provider() {
         serde_json::json!({"api_version": "2024", "deployment_id": "d"})
     );
     assert_eq!(endpoint.upstream_model, "d");
+    let lines = "model_name = 'd'\norganization = 'env::VERSION'";
+    let config = load(&provider("openai", lines), &env).unwrap();
+    assert_eq!(config.models.chat["m"].routing[0].options["organization"], "2024");
+    assert!(config.notes.is_empty(), "{:?}", notes(&config));
+    for (beta, read) in [("'a'", serde_json::json!("a")), ("['a', 'b']", serde_json::json!(["a", "b"]))] {
+        let config = good(&provider("anthropic", &format!("model_name = 'd'\nbeta = {beta}")));
+        assert_eq!(config.models.chat["m"].routing[0].options["beta"], read);
+    }
     let config = good(&provider("dummy", "model_name = 'd'\ndelay_ms = 5\ntokens_per_second = 0.5"));
     let options = &config.models.chat["m"].routing[0].options;
     assert_eq!(Value::Object(options.clone()), serde_json::json!({"delay_ms": 5, "tokens_per_second": 0.5}));
@@ -46,5 +54,10 @@ fn what_no_provider_looks_at_is_noted() {
     assert_eq!(
         of("api_type = 'responses'"),
         ["sabir.toml:6:1: models.m.providers.p.api_type: accepted, but not supported yet: it has no effect"]
+    );
+    let lines = "model_name = 'd'\napi_version = '1'";
+    assert_eq!(
+        notes(&good(&provider("anthropic", lines))),
+        ["sabir.toml:6:1: models.m.providers.p.api_version: accepted, but not supported yet: it has no effect"]
     );
 }

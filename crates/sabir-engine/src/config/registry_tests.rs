@@ -17,8 +17,8 @@ fn a_provider_and_a_model_make_a_name() {
     assert_eq!(&*model.routing[0].circuit, "openai https://api.example/v1 env::OPENAI_API_KEY ft:gpt/x::y");
     let slash = config.model(Operation::Chat, "openai/gpt/x").unwrap();
     assert_eq!((&*slash.name, &*slash.routing[0].upstream_model), ("openai::gpt/x", "gpt/x"));
-    let alias = config.model(Operation::Chat, "google_ai_studio_gemini::flash").unwrap();
-    assert_eq!(&*alias.name, "gemini::flash");
+    let alias = config.model(Operation::Chat, "gemini::flash").unwrap();
+    assert_eq!(&*alias.name, "google_ai_studio_gemini::flash");
     assert!(Arc::ptr_eq(&slash, &config.model(Operation::Chat, "openai/gpt/x").unwrap()), "made once");
 }
 

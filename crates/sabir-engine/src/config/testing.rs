@@ -51,7 +51,7 @@ pub(super) static PROVIDERS: &[&dyn Provider] = &[
     &Fake(Spec { base_url: None, ..spec("dummy", &[], BOTH) }),
     &Fake(spec("openai", &["OPENAI_API_KEY"], BOTH)),
     &Fake(spec("anthropic", &["ANTHROPIC_API_KEY"], &[Operation::Chat])),
-    &Fake(spec("gemini", &["GEMINI_API_KEY", "GOOGLE_API_KEY"], BOTH)),
+    &Fake(spec("google_ai_studio_gemini", &["GEMINI_API_KEY", "GOOGLE_API_KEY"], BOTH)),
     &Fake(Spec { base_url: None, shorthand: false, ..spec("azure", &["AZURE_API_KEY"], BOTH) }),
 ];
 

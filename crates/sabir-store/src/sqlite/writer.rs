@@ -30,7 +30,7 @@ const COMPANY: usize = 8;
 /// The pages in the write-ahead log at which it is copied into the database.
 const CHECKPOINT_PAGES: usize = 4_000;
 /// How many times that the log may grow before the writer copies it by itself.
-const CHECKPOINT_SELF: usize = 8;
+const CHECKPOINT_SELF: usize = 4;
 
 type Reply = oneshot::Sender<Result<(), StoreError>>;
 
@@ -373,10 +373,14 @@ impl Work<'_> {
         if self.shared.tail.swap(false, Ordering::Relaxed) || self.pages > CHECKPOINT_PAGES * CHECKPOINT_SELF {
             self.asked = false;
             // Where a long question still reads the log, the rest is left for the next time.
-            if let Err(error) = reader::checkpoint(self.connection, "PASSIVE") {
-                tracing::debug!(%error, "the write-ahead log is copied later");
-            }
-            self.pages = 0;
+            self.pages = match reader::checkpoint(self.connection, "PASSIVE") {
+                Ok(_) => 0,
+                Err(error) => {
+                    tracing::debug!(%error, "the write-ahead log is copied later");
+                    // A reading thread is at it: soon again, so that the log stays within bounds.
+                    CHECKPOINT_PAGES * (CHECKPOINT_SELF - 1)
+                }
+            };
         } else if self.pages > CHECKPOINT_PAGES && !self.asked {
             let shared = self.shared.clone();
             self.asked = self.readers.run(move |connection| {

@@ -198,8 +198,8 @@ async fn a_question_that_nobody_waits_for_ends() {
     // Each would look through 13 MB; there are more of them than threads that read.
     for _ in 0..500 {
         let query = InferenceQuery { search: Some("nowhere".into()), ..everything() };
-        let asked = opened.ledger().inferences(query);
-        assert!(tokio::time::timeout(std::time::Duration::from_millis(1), asked).await.is_err());
+        // Polled once, so that it is asked, and dropped.
+        drop(tokio::time::timeout(std::time::Duration::ZERO, opened.ledger().inferences(query)).await);
     }
     let soon = std::time::Duration::from_secs(5);
     tokio::time::timeout(soon, opened.ledger().health()).await.unwrap().unwrap();
