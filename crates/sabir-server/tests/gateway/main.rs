@@ -13,6 +13,7 @@ mod leaving;
 mod mock;
 mod oddities;
 mod passing;
+mod recording;
 mod reload;
 mod retries;
 mod secrets;

@@ -14,10 +14,7 @@ use sabir_types::{Error, ErrorKind, Map, Protocol, Response as Neutral, Value, n
 use sabir_wire::openai::{embed, render};
 use serde_json::json;
 
-use super::{
-    cut::Cutter,
-    parse::{Ask, Extended, now},
-};
+use super::parse::{Ask, Extended, now};
 use crate::{
     app::App,
     doors::events::{self, FrameWriter},
@@ -44,15 +41,7 @@ pub(super) fn answer(app: &App, answer: Answer, ask: Ask, endpoint: &'static str
         Answer::Stream { facts, frames } => {
             let mut head = HeaderMap::new();
             add_headers(&mut head, &facts);
-            let writer = Writer {
-                chunks: None,
-                ask,
-                app: app.clone(),
-                endpoint,
-                facts,
-                failed: false,
-                passed: Cutter::default(),
-            };
+            let writer = Writer { chunks: None, ask, app: app.clone(), endpoint, facts, failed: false };
             let mut response = events::respond(frames, writer);
             response.headers_mut().extend(head);
             response
@@ -136,7 +125,6 @@ struct Writer {
     endpoint: &'static str,
     facts: Box<Facts>,
     failed: bool,
-    passed: Cutter,
 }
 
 impl Writer {
@@ -149,7 +137,7 @@ impl Writer {
 impl FrameWriter for Writer {
     fn frame(&mut self, frame: Frame) -> Bytes {
         match frame {
-            Frame::Passed(bytes) => self.passed.take(bytes),
+            Frame::Passed(bytes) => bytes,
             Frame::Events(events) => {
                 self.failed = false;
                 let mut out = Vec::with_capacity(256 * events.len());
@@ -163,7 +151,6 @@ impl FrameWriter for Writer {
             }
             Frame::Error(error) => {
                 self.failed = true;
-                self.passed.forget();
                 let mut out = Vec::new();
                 out.extend_from_slice(b"data: ");
                 out.extend_from_slice(render::error(&error).to_string().as_bytes());
@@ -173,14 +160,13 @@ impl FrameWriter for Writer {
             Frame::End(summary) => {
                 self.app.metrics().answered(self.endpoint, &self.facts, &summary);
                 let failed = self.failed;
+                let mut out = Vec::new();
                 if let Some(chunks) = &mut self.chunks
                     && !failed
                 {
-                    let mut out = Vec::new();
                     chunks.end(&summary.usage, &mut out);
-                    return out.into();
                 }
-                self.passed.rest()
+                out.into()
             }
         }
     }
