@@ -1,8 +1,8 @@
 //! Cohere.
 //!
 //! Facts: <https://docs.cohere.com/docs/compatibility-api>, checked 2026-11: a tool cannot be named (only that one is sent,
-//! and one is required); temperature is at most 1, top_p lies between 0.01 and 0.99; five stop texts; unknown members are
-//! refused.
+//! and one is required); temperature is at most 1, top_p lies between 0.01 and 0.99; five stop texts; unknown members,
+//! `stream_options` among them, are refused.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 
@@ -28,6 +28,7 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
     },
     quirks: Quirks {
         dialect: Dialect {
+            stream_usage: false,
             names: false,
             choices: Choices { required: true, ..Choices::AUTO_OR_NONE },
             temperature: Some((0.0, 1.0)),
@@ -46,6 +47,7 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
             ],
             ..Dialect::COMPATIBLE
         },
+        refuses: &["\"stream_options\""],
         lists_models: false,
         ..Quirks::NONE
     },
