@@ -110,6 +110,9 @@ impl Writer<'_> {
                 }
             }
         }
+        if out.is_empty() {
+            return Err(Error::bad_request("messages: nothing in them can be sent").with_param("messages"));
+        }
         Ok(out)
     }
 
@@ -144,8 +147,9 @@ impl Writer<'_> {
             }
         }
         let said: Vec<Value> = said.into_iter().flatten().collect();
-        if !said.is_empty() {
-            let content = plain(said);
+        // A turn that says nothing is still a turn; one of tool results alone became their messages.
+        if !said.is_empty() || message.content.is_empty() {
+            let content = if said.is_empty() { "".into() } else { plain(said) };
             out.push(self.named(message, "user", content));
         }
         Ok(())
