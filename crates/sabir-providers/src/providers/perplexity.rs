@@ -6,7 +6,7 @@
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 
-use sabir_types::{Operation, Protocol};
+use sabir_types::{ErrorKind, Operation, Protocol};
 use sabir_wire::openai::{decode::Reading, emit::Dialect};
 
 use crate::{
@@ -39,8 +39,8 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
         docs: "https://docs.perplexity.ai/api-reference/chat-completions-post",
     },
     quirks: Quirks {
-        dialect: Dialect { stream_usage: false, alternate: true, lacks: &["n"], ..Dialect::COMPATIBLE },
-        reading: Reading { inline_thoughts: true, ..Reading::USUAL },
+        dialect: Dialect { alternate: true, lacks: &["n"], ..Dialect::COMPATIBLE },
+        reading: Reading { inline_thoughts: true, codes: &[("too_many_prompt_tokens", ErrorKind::ContextLength)] },
         lists_models: false,
         ..Quirks::NONE
     },
