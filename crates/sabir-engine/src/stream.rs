@@ -40,6 +40,8 @@ pub(crate) struct Begun {
     pub(crate) recorder: Recorder,
     pub(crate) first: Vec<Frame>,
     pub(crate) feed: Feed,
+    /// What the first event said of usage, if the stream goes through: it may be long past at the end.
+    pub(crate) seen: Usage,
     pub(crate) protocol: Protocol,
     pub(crate) between: Option<Duration>,
     pub(crate) deadline: Option<Instant>,
@@ -81,12 +83,12 @@ pub(crate) fn run(mut begun: Begun) -> FrameStream {
     let first = std::mem::take(&mut begun.first);
     let mut running = Running {
         marker: Marker::of(begun.protocol),
+        usage: std::mem::take(&mut begun.seen),
         begun,
         phase: Phase::Reading,
         queue: VecDeque::new(),
         last: Vec::new(),
         answer: Accumulator::new(),
-        usage: Usage::default(),
         finish: None,
         error: None,
         sleep: None,
@@ -380,7 +382,7 @@ impl Running {
             framing.feed(bytes, &mut look)?;
             framing.finish(&mut look)
         });
-        self.usage = usage;
+        self.usage.update(usage);
         self.finish = finish;
         if self.error.is_some() {
             return;
