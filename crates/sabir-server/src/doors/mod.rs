@@ -1,6 +1,9 @@
 //! The doors: one folder for each protocol that clients speak.
 
+pub mod anthropic;
 pub mod events;
 pub mod extension;
+pub mod gemini;
 pub mod openai;
+pub mod shared;
 pub mod tensorzero;

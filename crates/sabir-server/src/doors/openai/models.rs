@@ -11,11 +11,11 @@ use sabir_engine::CatalogEntry;
 use sabir_types::{Error, ErrorKind, Operation, Value};
 use serde_json::json;
 
-use super::{
-    parse::{admitted, now},
-    render::{error, json_response},
+use super::{parse::admitted, render::error};
+use crate::{
+    app::App,
+    doors::shared::{json_response, now},
 };
-use crate::app::App;
 
 /// `GET /v1/models`
 pub(super) async fn list(State(app): State<App>, headers: HeaderMap) -> Response {
