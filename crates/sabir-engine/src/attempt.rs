@@ -19,14 +19,15 @@ use crate::{
     call::{Call, Content, Frame, Source},
     capability,
     engine::Engine,
+    hide::Hide,
     patch,
     plan::{Credential, Endpoint},
     record::{Outcome, Recorder, money},
     transport::{Body, Inbound},
 };
 
-/// The largest answer that is read whole.
-const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
+/// The largest answer, whole or streamed.
+pub(crate) const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 /// Anthropic's header for what is not in every version.
 const BETA: &str = "anthropic-beta";
 /// The most of a failure's body that is kept.
@@ -78,8 +79,30 @@ pub(crate) struct Limits {
     pub(crate) connect: Duration,
     /// For all of a whole answer, or to the first event of a stream.
     pub(crate) answer: Option<Duration>,
-    /// What `answer` is called in the error.
-    pub(crate) what: &'static str,
+    /// What is too late after that, for the error.
+    pub(crate) why: Late,
+}
+
+/// Which limit it is that ends a try.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Late {
+    /// The target's own: how long it is, and for what.
+    Target(Duration, &'static str),
+    /// The one on the whole call.
+    Call(Duration),
+}
+
+impl Late {
+    fn error(self, endpoint: &Endpoint) -> Error {
+        let name = &endpoint.name;
+        let message = match self {
+            Self::Target(limit, what) => format!("`{name}` took longer than {} ms for {what}", limit.as_millis()),
+            Self::Call(limit) => {
+                format!("the call took longer than the {} ms that it may take in all (at `{name}`)", limit.as_millis())
+            }
+        };
+        Error::new(ErrorKind::Timeout, message)
+    }
 }
 
 /// Tries one endpoint. The model call is opened here; it is closed here unless a stream begins.
@@ -111,7 +134,7 @@ pub(crate) async fn attempt(
         match sent.outbound {
             Outbound::Script(script) => {
                 recorder.sent(script.raw_request.clone().into(), false);
-                play(call, script, recorder, sent.warnings).await
+                play(call, endpoint, script, recorder, sent.warnings).await
             }
             Outbound::Http(request) => {
                 recorder.sent(request.body().clone(), sent.passed);
@@ -124,10 +147,7 @@ pub(crate) async fn attempt(
         None => run.await,
         Some(limit) => match tokio::time::timeout(limit, run).await {
             Ok(result) => result,
-            Err(_) => Err(Error::new(
-                ErrorKind::Timeout,
-                format!("`{}` took longer than {} ms for {}", endpoint.name, limit.as_millis(), limits.what),
-            )),
+            Err(_) => Err(limits.why.error(endpoint)),
         },
     };
     match &result {
@@ -287,7 +307,12 @@ async fn receive(
     recorder: &mut Recorder,
     warnings: Vec<Warning>,
 ) -> Result<Got> {
-    let Inbound { status, headers, mut body } = inbound;
+    let Inbound { status, mut headers, mut body } = inbound;
+    let hide = Hide::new(to.key);
+    if let Some(hide) = &hide {
+        hide.headers(&mut headers);
+    }
+    body.hide(hide);
     let request_id = ["x-request-id", "request-id"].iter().find_map(|name| headers.get(*name)?.to_str().ok());
     recorder.answered(status.as_u16(), request_id.map(str::to_owned));
     let provider = endpoint.provider;
@@ -416,7 +441,13 @@ fn counts(event: &Event) -> bool {
 }
 
 /// Plays a script of the built-in provider.
-async fn play(call: &Call, script: Script, recorder: &mut Recorder, warnings: Vec<Warning>) -> Result<Got> {
+async fn play(
+    call: &Call,
+    endpoint: &Endpoint,
+    script: Script,
+    recorder: &mut Recorder,
+    warnings: Vec<Warning>,
+) -> Result<Got> {
     recorder.answered(200, None);
     recorder.received(script.raw_response.clone().into());
     let mut steps = VecDeque::from(script.steps);
@@ -447,7 +478,10 @@ async fn play(call: &Call, script: Script, recorder: &mut Recorder, warnings: Ve
         }
     }
     let answer = whole.unwrap_or_else(|| Response::Chat(Box::new(answer.finish())));
-    let outcome = outcome_of(&answer, None);
+    // What the ledger keeps as the raw answer is the same for every model; the figures are in the usage.
+    let figures = answer.usage().raw.as_ref().map(|raw| serde_json::json!({ "usage": raw }).to_string());
+    let cost = money(endpoint, &figures.unwrap_or_default().into(), false, answer.usage());
+    let outcome = outcome_of(&answer, cost);
     let content = Content::Neutral(Box::new(answer));
     Ok(Got::Whole { headers: HeaderMap::new(), content, outcome, warnings })
 }

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use sabir_providers::{HttpResponse, Target};
 use sabir_types::{Error, ErrorKind, Operation, Protocol, Result, Secret};
 
-use crate::{attempt, engine::Engine, plan::Endpoint};
+use crate::{attempt, engine::Engine, hide::Hide, plan::Endpoint};
 
 /// How long a provider may take to count.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -80,6 +80,11 @@ async fn ask(engine: &Engine, endpoint: &Endpoint, wanted: &Counting) -> Result<
     attempt::forward(&wanted.headers, request.headers_mut());
     provider.sign(&mut request, &to)?;
     let mut inbound = engine.transport().send(request, endpoint.timeouts.connect.unwrap_or(PATIENCE)).await?;
+    let hide = Hide::new(to.key);
+    if let Some(hide) = &hide {
+        hide.headers(&mut inbound.headers);
+    }
+    inbound.body.hide(hide);
     let body = inbound.body.all(ANSWER_LIMIT).await?;
     let answer = HttpResponse { status: inbound.status, headers: inbound.headers, body };
     if answer.status.is_success() { Ok(Some(answer)) } else { Err(provider.error(&answer)) }

@@ -11,10 +11,10 @@ use std::{
 
 use http::HeaderMap;
 use sabir_store::Status;
-use sabir_types::{Error, ErrorKind, Protocol, Result};
+use sabir_types::{Error, ErrorKind, Result};
 
 use crate::{
-    attempt::{self, Got, Limits, Prepared},
+    attempt::{self, Got, Late, Limits, Prepared},
     backoff,
     cache::Slot,
     call::{Answer, Call, Content, Facts, Failure, Summary},
@@ -60,7 +60,7 @@ pub(crate) async fn direct(
     recorder.share(slot);
     match reach(&engine, &config, &model, &call, &mut recorder).await {
         Err(error) => Err(fail(call, Some(&model), error, recorder, durable).await),
-        Ok(Reached { endpoint, got }) => answer(engine, &config, call, endpoint, got, recorder, durable).await,
+        Ok(reached) => answer(engine, &config, call, reached, recorder, durable).await,
     }
 }
 
@@ -79,6 +79,40 @@ pub(crate) fn open(engine: &Engine, config: &Config, call: &Call) -> Recorder {
 struct Reached {
     endpoint: Arc<Endpoint>,
     got: Got,
+    /// When its stream has to be over.
+    deadline: Option<Instant>,
+}
+
+/// A target that is being tried. Its circuit always hears how that went, also when the caller leaves.
+struct Trying<'a> {
+    engine: &'a Engine,
+    endpoint: &'a Endpoint,
+    told: bool,
+}
+
+impl<'a> Trying<'a> {
+    fn new(engine: &'a Engine, endpoint: &'a Endpoint) -> Self {
+        Self { engine, endpoint, told: false }
+    }
+
+    fn ends(mut self, error: Option<&Error>) {
+        self.told = true;
+        self.engine.verdict(self.endpoint, error);
+    }
+
+    /// The stream says it when it is over.
+    fn goes_on(mut self) {
+        self.told = true;
+    }
+}
+
+impl Drop for Trying<'_> {
+    fn drop(&mut self) {
+        if !self.told {
+            let left = Error::new(ErrorKind::Cancelled, "the caller left before the end");
+            self.engine.verdict(self.endpoint, Some(&left));
+        }
+    }
 }
 
 /// Tries the targets of a model in order, and all of them again after a pause, until one answers.
@@ -91,25 +125,36 @@ async fn reach(
 ) -> Result<Reached> {
     let mut prepared = Prepared::new();
     let strict = call.options.strict.unwrap_or(config.gateway.strict);
-    let deadline = total(config, model, None, call.stream).map(|total| call.started + total);
-    let mut targets: Vec<Arc<Endpoint>> = open_targets(engine, model);
+    let total = total(config, model, call.stream);
+    let deadline = total.map(|total| call.started + total);
+    let mut targets: Vec<Arc<Endpoint>> = model.routing.clone();
     let mut tries = 0;
+    // Circuits choose between targets; when they leave none, the first is tried all the same.
+    let mut choosing = true;
     loop {
         let mut again = Vec::new();
         let mut last = None;
         for endpoint in &targets {
-            let limits = limits(config, model, endpoint, call.stream, deadline);
+            if choosing && !engine.allows(endpoint) {
+                continue;
+            }
+            let trying = Trying::new(engine, endpoint);
+            let begun = Instant::now();
+            let limits = limits(config, model, endpoint, call.stream, total.zip(deadline), begun);
             let tried = attempt::attempt(engine, call, &mut prepared, endpoint, strict, limits, recorder).await;
             let error = match tried {
                 Ok(got) => {
-                    if matches!(got, Got::Whole { .. }) {
-                        engine.verdict(endpoint, None);
+                    match got {
+                        Got::Whole { .. } => trying.ends(None),
+                        Got::Stream { .. } => trying.goes_on(),
                     }
-                    return Ok(Reached { endpoint: endpoint.clone(), got });
+                    let own = endpoint.timeouts.stream_total.map(|total| begun + total);
+                    let deadline = [own, deadline].into_iter().flatten().min();
+                    return Ok(Reached { endpoint: endpoint.clone(), got, deadline });
                 }
                 Err(error) => error,
             };
-            engine.verdict(endpoint, Some(&error));
+            trying.ends(Some(&error));
             tracing::debug!(model = %model.name, provider = %endpoint.name, kind = error.kind().as_str(), %error, "a try failed");
             recorder.tried(endpoint, &error);
             if !error.kind().may_fall_back() {
@@ -118,11 +163,18 @@ async fn reach(
             if error.is_retryable() {
                 again.push(endpoint.clone());
             }
-            last = Some(error);
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                return Err(last.unwrap_or_else(|| too_late(model)));
+            let late = deadline.is_some_and(|deadline| deadline <= Instant::now());
+            if late {
+                return Err(error);
             }
+            last = Some(error);
         }
+        if last.is_none() && choosing {
+            choosing = false;
+            targets.truncate(1);
+            continue;
+        }
+        choosing = false;
         let Some(error) = last else {
             return Err(Error::new(ErrorKind::Config, format!("model `{}` has no provider to go to", model.name)));
         };
@@ -141,26 +193,20 @@ async fn reach(
     }
 }
 
-/// The targets whose circuits are closed; if none is, the first all the same.
-fn open_targets(engine: &Engine, model: &Model) -> Vec<Arc<Endpoint>> {
-    let open: Vec<_> = model.routing.iter().filter(|endpoint| engine.allows(endpoint)).cloned().collect();
-    if open.is_empty() { model.routing.first().cloned().into_iter().collect() } else { open }
-}
-
-fn too_late(model: &Model) -> Error {
-    Error::new(ErrorKind::Timeout, format!("model `{}` took longer than it may in all", model.name))
-}
-
-/// The nearest of the limits on the whole call.
-fn total(config: &Config, model: &Model, endpoint: Option<&Endpoint>, stream: bool) -> Option<Duration> {
+/// The limit on the whole call.
+fn total(config: &Config, model: &Model, stream: bool) -> Option<Duration> {
     let pick = |t: &crate::plan::Timeouts| if stream { t.stream_total } else { t.total };
-    endpoint
-        .and_then(|e| pick(&e.timeouts))
-        .or_else(|| pick(&model.timeouts))
-        .or_else(|| pick(&config.gateway.timeouts))
+    pick(&model.timeouts).or_else(|| pick(&config.gateway.timeouts))
 }
 
-fn limits(config: &Config, model: &Model, endpoint: &Endpoint, stream: bool, deadline: Option<Instant>) -> Limits {
+fn limits(
+    config: &Config,
+    model: &Model,
+    endpoint: &Endpoint,
+    stream: bool,
+    whole: Option<(Duration, Instant)>,
+    now: Instant,
+) -> Limits {
     let tables = [&endpoint.timeouts, &model.timeouts, &config.gateway.timeouts];
     let connect = tables.iter().find_map(|t| t.connect).unwrap_or(CONNECT);
     let first = |pick: fn(&crate::plan::Timeouts) -> Option<Duration>| tables.iter().find_map(|t| pick(t));
@@ -169,17 +215,18 @@ fn limits(config: &Config, model: &Model, endpoint: &Endpoint, stream: bool, dea
     } else {
         (first(|t| t.total), "the answer")
     };
-    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    let answer = [own, left].into_iter().flatten().min();
-    Limits { connect, answer, what }
+    let whole = whole.map(|(total, deadline)| (deadline.saturating_duration_since(now), Late::Call(total)));
+    let own = own.map(|own| (own, Late::Target(own, what)));
+    let nearest = [own, whole].into_iter().flatten().min_by_key(|(wait, _)| *wait);
+    let (answer, why) = nearest.map_or((None, Late::Call(Duration::ZERO)), |(wait, why)| (Some(wait), why));
+    Limits { connect, answer, why }
 }
 
 async fn answer(
     engine: Arc<Engine>,
     config: &Config,
     call: Call,
-    endpoint: Arc<Endpoint>,
-    got: Got,
+    Reached { endpoint, got, deadline }: Reached,
     mut recorder: Recorder,
     durable: bool,
 ) -> Result<Answer, Box<Failure>> {
@@ -220,19 +267,15 @@ async fn answer(
             let facts = facts(headers, warnings, &recorder);
             let tables = [&endpoint.timeouts, &config.gateway.timeouts];
             let between = tables.iter().find_map(|t| t.between_events);
-            let deadline = endpoint.timeouts.stream_total.or(config.gateway.timeouts.stream_total);
             let frames = stream::run(Begun {
-                protocol: match &feed {
-                    attempt::Feed::Script(_) => Protocol::Dummy,
-                    _ => call.door,
-                },
+                protocol: recorder.protocol().unwrap_or(call.door),
                 engine,
                 recorder,
                 first,
                 feed,
                 seen,
                 between,
-                deadline: deadline.map(|total| call.started + total),
+                deadline,
                 include_raw: call.options.include_raw,
                 include_answer: call.options.include_answer,
                 durable,

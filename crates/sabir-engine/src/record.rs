@@ -14,6 +14,7 @@ use sabir_types::{Error, ErrorKind, FinishReason, Protocol, Response, Result, Us
 use crate::{
     cache::Slot,
     call::{Call, RawCall},
+    hide,
     plan::Endpoint,
 };
 
@@ -84,7 +85,8 @@ impl Recorder {
             row,
             calls: Vec::new(),
             current: None,
-            body: call.source.body().clone(),
+            // What is meant for a provider's door lock is not for the ledger.
+            body: hide::in_request(call.source.body().clone(), call.options.credentials.values()),
             upstream_us: 0,
             settled: false,
             failure_headers: HeaderMap::new(),
@@ -227,7 +229,7 @@ impl Recorder {
     }
 
     /// A model call that was answered from the cache or by another caller's identical call.
-    pub(crate) fn reuse(&mut self, mut call: ModelCallRow) {
+    pub(crate) fn add_cached(&mut self, mut call: ModelCallRow) {
         if let Some(open) = &mut self.0 {
             call.inference_id = open.row.id;
             if open.calls.is_empty() {
@@ -294,6 +296,11 @@ impl Recorder {
             // Nobody is left to wait: the writer gets the row, and a shutdown flushes it.
             drop(open.close(Status::Cancelled, answer, outcome));
         }
+    }
+
+    /// The protocol of the model call that is under way.
+    pub(crate) fn protocol(&self) -> Option<Protocol> {
+        Some(self.0.as_ref()?.current.as_ref()?.row.protocol)
     }
 
     /// The door's protocol.

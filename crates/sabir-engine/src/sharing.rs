@@ -212,7 +212,7 @@ async fn close(
         row.id = new_id();
         row.cached = true;
         row.cost = Some(0.0);
-        recorder.reuse(row);
+        recorder.add_cached(row);
     }
     let outcome =
         Outcome { usage: summary.usage.clone(), cost: summary.cost, finish_reason: summary.finish_reason, error: None };

@@ -4,6 +4,7 @@
 //! the stream drops the provider's connection and records what had come as cancelled.
 
 use std::{
+    cell::Cell,
     collections::VecDeque,
     pin::Pin,
     sync::Arc,
@@ -13,7 +14,6 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
-use memchr::memmem;
 use sabir_providers::StepOutcome;
 use sabir_store::{Status, StoreError};
 use sabir_types::{Accumulator, Error, ErrorKind, Event, FinishReason, Protocol, Response, Result, Usage};
@@ -21,8 +21,9 @@ use sabir_wire::sse::{SseDecoder, SseEvent};
 use tokio::time::Sleep;
 
 use crate::{
-    attempt::Feed,
+    attempt::{ANSWER_LIMIT, Feed},
     call::{Frame, FrameStream, Summary},
+    ends::{Holder, Marker},
     engine::Engine,
     plan::Endpoint,
     record::{Outcome, Recorder, money},
@@ -71,6 +72,8 @@ struct Running {
     finish: Option<FinishReason>,
     error: Option<Error>,
     marker: Marker,
+    holder: Holder,
+    size: usize,
     sleep: Option<Pin<Box<Sleep>>>,
     last_event: Instant,
     summary: Option<Box<Summary>>,
@@ -84,6 +87,8 @@ pub(crate) fn run(mut begun: Begun) -> FrameStream {
     let mut running = Running {
         marker: Marker::of(begun.protocol),
         usage: std::mem::take(&mut begun.seen),
+        holder: Holder::default(),
+        size: 0,
         begun,
         phase: Phase::Reading,
         queue: VecDeque::new(),
@@ -156,18 +161,21 @@ impl Running {
     fn read_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut pieces: Vec<Bytes> = Vec::new();
         let mut size = 0;
+        let mut failed = None;
         let over = loop {
             let Feed::Passed(body) = &mut self.begun.feed else { break Poll::Ready(()) };
             match body.poll_chunk(cx) {
                 Poll::Pending => break Poll::Pending,
                 Poll::Ready(None) => break Poll::Ready(()),
                 Poll::Ready(Some(Err(error))) => {
-                    self.error = Some(error);
+                    failed = Some(error);
                     break Poll::Ready(());
                 }
                 Poll::Ready(Some(Ok(chunk))) => {
-                    self.begun.recorder.received(chunk.clone());
-                    self.last_event = Instant::now();
+                    if let Err(error) = self.grows(&chunk) {
+                        failed = Some(error);
+                        break Poll::Ready(());
+                    }
                     size += chunk.len();
                     pieces.push(chunk);
                     if size >= JOIN {
@@ -181,6 +189,9 @@ impl Running {
         if !pieces.is_empty() {
             self.take(Frame::Passed(join(pieces, size)));
         }
+        if let Some(error) = failed {
+            self.broke(error);
+        }
         over
     }
 
@@ -190,28 +201,20 @@ impl Running {
             let Feed::Decoded(body, decoder) = &mut self.begun.feed else { break Poll::Ready(()) };
             match body.poll_chunk(cx) {
                 Poll::Pending => break Poll::Pending,
-                Poll::Ready(None) => {
-                    let finished = decoder.finish(&mut events);
-                    self.take_events(std::mem::take(&mut events));
-                    if let Err(error) = finished
-                        && self.error.is_none()
-                    {
-                        self.error = Some(error);
-                    }
-                    break Poll::Ready(());
-                }
+                Poll::Ready(None) => break Poll::Ready(()),
                 Poll::Ready(Some(Err(error))) => {
-                    self.error = Some(error);
+                    self.take_events(std::mem::take(&mut events));
+                    self.broke(error);
                     break Poll::Ready(());
                 }
                 Poll::Ready(Some(Ok(chunk))) => {
-                    self.begun.recorder.received(chunk.clone());
-                    self.last_event = Instant::now();
-                    if let Err(error) = decoder.feed(&chunk, &mut events) {
+                    let fed = decoder.feed(&chunk, &mut events);
+                    if let Err(error) = fed.and(self.grows(&chunk)) {
                         self.take_events(std::mem::take(&mut events));
-                        self.error = Some(error);
+                        self.broke(error);
                         break Poll::Ready(());
                     }
+                    self.marks_end(&chunk);
                     if events.len() >= 256 {
                         cx.waker().wake_by_ref();
                         break Poll::Pending;
@@ -296,12 +299,11 @@ impl Running {
     fn take(&mut self, frame: Frame) {
         match frame {
             Frame::Passed(bytes) => {
-                if self.marker.ends(&bytes) || matches!(self.phase, Phase::Lingering) {
-                    self.phase = Phase::Lingering;
-                    self.last_event = Instant::now();
+                if self.marks_end(&bytes) {
+                    self.last.extend(self.holder.rest().map(Frame::Passed));
                     self.last.push(Frame::Passed(bytes));
-                } else {
-                    self.queue.push_back(Frame::Passed(bytes));
+                } else if let Some(whole) = self.holder.whole(bytes) {
+                    self.queue.push_back(Frame::Passed(whole));
                 }
             }
             Frame::Events(events) => self.take_events(events),
@@ -311,6 +313,40 @@ impl Running {
             }
             Frame::End(_) => {}
         }
+    }
+
+    /// Whether the end of the stream is in these bytes, or came before them.
+    fn marks_end(&mut self, bytes: &[u8]) -> bool {
+        let lingering = matches!(self.phase, Phase::Lingering);
+        if !lingering && self.marker.ends(bytes) {
+            self.phase = Phase::Lingering;
+            self.last_event = Instant::now();
+            return true;
+        }
+        lingering
+    }
+
+    /// The connection broke off. After the end of the stream that is nobody's loss.
+    fn broke(&mut self, error: Error) {
+        if !matches!(self.phase, Phase::Lingering) {
+            self.error.get_or_insert(error);
+        }
+    }
+
+    /// Counts what came; a stream that never ends must not fill the memory.
+    fn grows(&mut self, chunk: &Bytes) -> Result<()> {
+        self.begun.recorder.received(chunk.clone());
+        self.size += chunk.len();
+        if matches!(self.phase, Phase::Reading) {
+            self.last_event = Instant::now();
+        }
+        if self.size > ANSWER_LIMIT {
+            let name = &self.begun.endpoint.name;
+            return Err(Error::bad_upstream(format!(
+                "the stream of `{name}` is over the limit of {ANSWER_LIMIT} bytes"
+            )));
+        }
+        Ok(())
     }
 
     fn take_events(&mut self, events: Vec<Event>) {
@@ -333,6 +369,16 @@ impl Running {
         let passed = matches!(self.begun.feed, Feed::Passed(_));
         if passed {
             self.glance();
+            // Half an event with an error behind it would be read as neither.
+            let rest = self.holder.rest().filter(|_| self.error.is_none() || self.told);
+            self.queue.extend(rest.map(Frame::Passed));
+        } else if self.error.is_none()
+            && let Feed::Decoded(_, decoder) = &mut self.begun.feed
+        {
+            let mut events = Vec::new();
+            let finished = decoder.finish(&mut events);
+            self.take_events(events);
+            self.error = finished.err();
         }
         let begun = &mut self.begun;
         // The connection is done with, whatever happens next.
@@ -366,6 +412,8 @@ impl Running {
     fn glance(&mut self) {
         let provider = self.begun.endpoint.provider;
         let (mut done, mut usage, mut finish, mut failed) = (false, Usage::default(), None, None);
+        let ending = Cell::new(false);
+        let mut cut = false;
         let mut look = |event: SseEvent<'_>| {
             match provider.glance_event(event.event, event.data) {
                 Ok(glance) => {
@@ -373,6 +421,9 @@ impl Running {
                     usage.update(glance.usage);
                     finish = finish.or(glance.finish_reason);
                 }
+                // What comes after the end is not part of the answer.
+                Err(_) if done => {}
+                Err(_) if ending.get() => cut = true,
                 Err(error) => failed = Some(error),
             }
             Ok(())
@@ -380,6 +431,7 @@ impl Running {
         let framed = self.begun.recorder.tail(TAIL, &mut |bytes| {
             let mut framing = SseDecoder::new();
             framing.feed(bytes, &mut look)?;
+            ending.set(true);
             framing.finish(&mut look)
         });
         self.usage.update(usage);
@@ -387,6 +439,7 @@ impl Running {
         if self.error.is_some() {
             return;
         }
+        let broken = |how: &str| Error::bad_upstream(format!("`{}` ended its stream {how}", self.begun.endpoint.name));
         self.error = match (failed, framed) {
             (Some(error), _) => {
                 // It went through like everything else.
@@ -394,10 +447,8 @@ impl Running {
                 Some(error)
             }
             (None, Err(error)) => Some(error),
-            (None, Ok(())) if !done && self.finish.is_none() => Some(Error::bad_upstream(format!(
-                "`{}` ended its stream before the answer was complete",
-                self.begun.endpoint.name
-            ))),
+            (None, Ok(())) if cut => Some(broken("in the middle of an event")),
+            (None, Ok(())) if !done && self.finish.is_none() => Some(broken("before the answer was complete")),
             _ => None,
         };
     }
@@ -406,42 +457,6 @@ impl Running {
 /// How many bytes at the end of a stream hold what the record needs: the last content events, the
 /// finish reason, usage, the end marker.
 const TAIL: usize = 16 * 1024;
-
-/// Finds the end of a stream in a protocol's bytes, however they are cut.
-struct Marker {
-    needles: &'static [&'static [u8]],
-    /// The last bytes that were seen, as long as the longest marker.
-    carry: Vec<u8>,
-}
-
-impl Marker {
-    fn of(protocol: Protocol) -> Self {
-        // A line end inside a JSON text is escaped, so these cannot be part of an answer.
-        let needles: &[&[u8]] = match protocol {
-            Protocol::OpenAi => &[b"\ndata: [DONE]", b"\ndata:[DONE]"],
-            Protocol::Anthropic => &[b"\nevent: message_stop", b"\nevent:message_stop"],
-            _ => &[],
-        };
-        Self { needles, carry: vec![b'\n'] }
-    }
-
-    /// Whether these bytes complete the end.
-    fn ends(&mut self, bytes: &[u8]) -> bool {
-        const REACH: usize = 32;
-        if self.needles.is_empty() {
-            return false;
-        }
-        let from = bytes.len().saturating_sub(1024);
-        if from > 0 {
-            self.carry.clear();
-        }
-        self.carry.extend_from_slice(&bytes[from..]);
-        let found = self.needles.iter().any(|needle| memmem::find(&self.carry, needle).is_some());
-        let keep = self.carry.len().saturating_sub(REACH);
-        self.carry.drain(..keep);
-        found
-    }
-}
 
 fn join(mut pieces: Vec<Bytes>, size: usize) -> Bytes {
     if pieces.len() == 1 {
@@ -465,27 +480,5 @@ impl Drop for Running {
         let passed = matches!(self.begun.feed, Feed::Passed(_));
         let answer = (!passed).then(|| Response::Chat(Box::new(std::mem::take(&mut self.answer).finish())));
         self.begun.recorder.cancel(answer.as_ref(), &outcome);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_end_is_found_however_it_is_cut() {
-        let whole = b"data: {\"a\":\"data: [DONE]\"}\n\ndata: [DONE]\n\n";
-        let end = whole.len() - 2;
-        for size in 1..whole.len() {
-            let mut marker = Marker::of(Protocol::OpenAi);
-            let mut at = 0;
-            let found = whole.chunks(size).position(|chunk| {
-                at += chunk.len();
-                marker.ends(chunk)
-            });
-            assert!(found.is_some() && at >= end, "cut at {size}: seen at byte {at}, ends at {end}");
-        }
-        assert!(Marker::of(Protocol::OpenAi).ends(b"data: [DONE]\n\n"));
-        assert!(!Marker::of(Protocol::OpenAi).ends(b"data: {\"x\":\"[DONE]\"}\n\n"));
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Invariant: the inputs are the same in every run; the bodies are those of the fuzz targets.
 
+#[cfg(test)]
 #[path = "../../../fuzz/src/mutate.rs"]
-mod mutate;
+pub mod mutate;
+#[cfg(test)]
 #[path = "../../../fuzz/src/wire.rs"]
-mod wire;
+pub mod wire;
 
 use std::{
     fs,

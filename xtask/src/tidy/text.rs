@@ -43,7 +43,7 @@ pub(super) fn keys(tree: &Tree, problems: &mut Vec<Problem>) {
 
 /// No file names the host of a package registry; the lock file has to.
 pub(super) fn hosts(tree: &Tree, problems: &mut Vec<Problem>) {
-    for file in tree.files.iter().filter(|file| file.path != "Cargo.lock") {
+    for file in tree.files.iter().filter(|file| !file.path.ends_with("Cargo.lock")) {
         for (number, line) in file.lines() {
             if let Some(host) = HOSTS.iter().find(|host| line.contains(**host)) {
                 problems.push(file.problem(number, format!("names the package registry `{host}`")));
@@ -54,7 +54,7 @@ pub(super) fn hosts(tree: &Tree, problems: &mut Vec<Problem>) {
 
 /// Nothing is left for later.
 pub(super) fn reminders(tree: &Tree, problems: &mut Vec<Problem>) {
-    for file in tree.files.iter().filter(|file| file.path != "Cargo.lock") {
+    for file in tree.files.iter().filter(|file| !file.path.ends_with("Cargo.lock")) {
         for (number, line) in file.lines() {
             if let Some(word) = REMINDERS.iter().find(|word| has_word(line, word)) {
                 problems.push(file.problem(number, format!("`{word}`: do it or drop it")));

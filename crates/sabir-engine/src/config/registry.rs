@@ -40,6 +40,8 @@ pub(super) struct Defaults {
 pub(super) struct Registry {
     providers: &'static [&'static dyn Provider],
     defaults: HashMap<&'static str, Defaults>,
+    /// How often a model is tried again that the configuration does not name.
+    retries: Retries,
     made: RwLock<HashMap<Box<str>, Arc<Model>>>,
 }
 
@@ -51,13 +53,13 @@ impl fmt::Debug for Registry {
 }
 
 impl Registry {
-    pub(super) fn new(providers: &'static [&'static dyn Provider], env: &Env) -> Self {
+    pub(super) fn new(providers: &'static [&'static dyn Provider], env: &Env, retries: Retries) -> Self {
         let usual = |provider: &&'static dyn Provider| {
             let spec = provider.spec();
             (spec.id, Defaults { key: credential::usual(spec, env), api_base: None })
         };
         let defaults = providers.iter().map(usual).collect();
-        Self { providers, defaults, made: RwLock::default() }
+        Self { providers, defaults, retries, made: RwLock::default() }
     }
 
     /// The provider of that name, be it another gateway's.
@@ -138,7 +140,7 @@ impl Registry {
             name: full,
             routing: vec![Arc::new(endpoint)],
             timeouts: Timeouts::default(),
-            retries: NO_RETRIES,
+            retries: self.retries,
         });
         let answer = able(&model, operation);
         if answer.is_ok() {

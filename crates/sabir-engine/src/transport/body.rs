@@ -16,10 +16,11 @@ use hyper::body::Incoming;
 use sabir_types::{Error, Result};
 
 use super::pool::{Driver, Key, Pool};
+use crate::hide::Hide;
 
 type Http1Send = hyper::client::conn::http1::SendRequest<http_body_util::Full<Bytes>>;
 
-/// A connection that goes back to its pool when the body has been read.
+/// An HTTP/1 connection in use, and where it goes afterwards.
 type Borrowed = (Http1Send, Driver, Arc<Pool>, Key);
 
 /// An answer's body. Dropping it before the end gives up the exchange.
@@ -27,6 +28,7 @@ pub(crate) struct Body {
     incoming: Incoming,
     link: Option<Box<Borrowed>>,
     inflate: Option<Box<Inflate>>,
+    hide: Option<Hide>,
     done: bool,
 }
 
@@ -62,11 +64,11 @@ impl fmt::Debug for Body {
 
 impl Body {
     pub(super) fn http1(incoming: Incoming, send: Http1Send, driver: Driver, pool: Arc<Pool>, key: Key) -> Self {
-        Self { incoming, link: Some(Box::new((send, driver, pool, key))), inflate: None, done: false }
+        Self { incoming, link: Some(Box::new((send, driver, pool, key))), inflate: None, hide: None, done: false }
     }
 
     pub(super) fn http2(incoming: Incoming) -> Self {
-        Self { incoming, link: None, inflate: None, done: false }
+        Self { incoming, link: None, inflate: None, hide: None, done: false }
     }
 
     /// Undoes this content encoding from now on.
@@ -85,8 +87,31 @@ impl Body {
         Ok(self)
     }
 
+    /// Keeps a credential out of it from now on.
+    pub(crate) fn hide(&mut self, hide: Option<Hide>) {
+        self.hide = hide;
+    }
+
     /// The next piece; `None` at the end.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        loop {
+            let piece = self.poll_raw(cx);
+            let Some(hide) = &mut self.hide else { return piece };
+            let piece = match piece {
+                Poll::Ready(Some(Ok(piece))) => hide.feed(piece),
+                Poll::Ready(None) => match hide.rest() {
+                    rest if rest.is_empty() => return Poll::Ready(None),
+                    rest => rest,
+                },
+                other => return other,
+            };
+            if !piece.is_empty() {
+                return Poll::Ready(Some(Ok(piece)));
+            }
+        }
+    }
+
+    fn poll_raw(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
         if self.done {
             return Poll::Ready(None);
         }

@@ -51,16 +51,13 @@ impl Transport {
         let key = Key::of(request.uri(), &route)?;
         let mut request = outgoing(request, &route)?;
         while let Some(link) = self.pool.take(&key) {
-            let lost = match self.exchange(link, request, &key).await {
+            match self.exchange(link, request, &key).await {
                 Ok(inbound) => return Ok(inbound),
-                Err(lost) => *lost,
-            };
-            match lost.request {
-                Some(again) if lost.stale => {
-                    tracing::debug!(host = %key, error = %lost.error, "a pooled connection was closed; trying another");
-                    request = again;
+                Err(Lost { error, request: Some(again), stale: true }) => {
+                    tracing::debug!(host = %key, %error, "a pooled connection was closed; trying another");
+                    request = *again;
                 }
-                _ => return Err(lost.error),
+                Err(lost) => return Err(lost.error),
             }
         }
         let link = self.pool.open(&key, self.connector.connect(request_uri(&key)?, &route, connect)).await?;
@@ -72,15 +69,15 @@ impl Transport {
         link: Link,
         request: http::Request<Full<bytes::Bytes>>,
         key: &Key,
-    ) -> Result<Inbound, Box<Lost>> {
+    ) -> Result<Inbound, Lost> {
         let reused = link.reused;
         // The body is a reference-counted slice: a copy of the request is cheap, and only pooled
         // connections can need it.
-        let spare = reused.then(|| request.clone());
+        let spare = reused.then(|| Box::new(request.clone()));
         let lose = |error: hyper::Error| {
             let stale = reused
                 && (error.is_canceled() || error.is_closed() || error.is_incomplete_message() || is_reset(&error));
-            Box::new(Lost { error: broken(key, error), request: spare.clone(), stale })
+            Lost { error: broken(key, error), request: spare.clone(), stale }
         };
         match link.sender {
             Sender::Http1 { mut send, mut driver } => {
@@ -98,10 +95,9 @@ impl Transport {
     }
 }
 
-fn inbound(parts: http::response::Parts, mut body: Body) -> Result<Inbound, Box<Lost>> {
+fn inbound(parts: http::response::Parts, mut body: Body) -> Result<Inbound, Lost> {
     if let Some(encoding) = parts.headers.get(header::CONTENT_ENCODING) {
-        body =
-            body.decoded(encoding.as_bytes()).map_err(|error| Box::new(Lost { error, request: None, stale: false }))?;
+        body = body.decoded(encoding.as_bytes()).map_err(|error| Lost { error, request: None, stale: false })?;
     }
     Ok(Inbound { status: parts.status, headers: parts.headers, body })
 }
@@ -109,7 +105,7 @@ fn inbound(parts: http::response::Parts, mut body: Body) -> Result<Inbound, Box<
 /// A request that got no answer.
 struct Lost {
     error: Error,
-    request: Option<http::Request<Full<bytes::Bytes>>>,
+    request: Option<Box<http::Request<Full<bytes::Bytes>>>>,
     stale: bool,
 }
 

@@ -1,7 +1,7 @@
 //! A streamed answer as a body of server-sent events.
 //!
 //! Invariants: nothing waits in a buffer; a silent stream is kept alive by what its readers pass
-//! over, and never in the middle of an event; dropping the body drops the call.
+//! over; dropping the body drops the call.
 
 use std::{
     pin::Pin,
@@ -42,7 +42,7 @@ pub trait FrameWriter: Send + Unpin + 'static {
 /// The response to a streamed call.
 pub fn respond(frames: FrameStream, writer: impl FrameWriter) -> Response {
     let kind = HeaderValue::from_static(writer.content_type());
-    let body = Events { frames, writer, sleep: None, last: Instant::now(), between: true, over: false };
+    let body = Events { frames, writer, sleep: None, last: Instant::now(), over: false };
     let mut response = Body::new(body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, kind);
@@ -57,8 +57,6 @@ struct Events<W> {
     writer: W,
     sleep: Option<Pin<Box<Sleep>>>,
     last: Instant,
-    /// The last event is complete: something may stand here.
-    between: bool,
     over: bool,
 }
 
@@ -79,7 +77,6 @@ impl<W: FrameWriter> HttpBody for Events<W> {
                     this.last = Instant::now();
                     this.over = is_end;
                     if !bytes.is_empty() {
-                        this.between = bytes.ends_with(b"\n\n") || bytes.ends_with(b"\n\r\n");
                         return Poll::Ready(Some(Ok(BodyFrame::data(bytes))));
                     }
                     if is_end {
@@ -100,7 +97,7 @@ impl<W: FrameWriter> HttpBody for Events<W> {
     }
 }
 
-impl<W> Events<W> {
+impl<W: FrameWriter> Events<W> {
     fn keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Bytes>, std::convert::Infallible>>> {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(SILENCE)));
         loop {
@@ -112,9 +109,6 @@ impl<W> Events<W> {
             if silent >= SILENCE {
                 self.last = Instant::now();
                 sleep.as_mut().reset(tokio::time::Instant::now() + SILENCE);
-                if !self.between {
-                    continue;
-                }
                 return Poll::Ready(Some(Ok(BodyFrame::data(Bytes::from_static(self.writer.keep_alive())))));
             }
             sleep.as_mut().reset(tokio::time::Instant::now() + (SILENCE - silent));

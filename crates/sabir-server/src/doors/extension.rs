@@ -215,7 +215,16 @@ impl Reader<'_> {
                 return Err(self.wrong(&path, "expected `value` or `delete`, and not both"));
             }
             let change = make(&target, value, delete).map_err(|what| self.wrong(&path, what))?;
-            let (model, provider) = (text("model_name")?, text("provider_name")?);
+            let (mut model, mut provider) = (text("model_name")?, text("provider_name")?);
+            if let Some(both) = text("model_provider_name")? {
+                let parts =
+                    both.strip_prefix("tensorzero::model_name::").and_then(|rest| rest.split_once("::provider_name::"));
+                let Some((named, at)) = parts else {
+                    let what = "expected `tensorzero::model_name::MODEL::provider_name::PROVIDER`";
+                    return Err(self.wrong(&format!("{path}.model_provider_name"), what));
+                };
+                (model, provider) = (Some(named.to_owned()), Some(at.to_owned()));
+            }
             changes.push(Filtered { model, provider, variant: text("variant_name")?, change });
         }
         Ok(changes)

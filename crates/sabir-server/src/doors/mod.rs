@@ -3,7 +3,10 @@
 pub mod anthropic;
 pub mod events;
 pub mod extension;
+mod fallback;
 pub mod gemini;
 pub mod openai;
 pub mod shared;
 pub mod tensorzero;
+
+pub use fallback::{not_allowed, unknown};

@@ -54,11 +54,9 @@ pub async fn retrieve(State(app): State<App>, Path(model): Path<String>, headers
 fn page(catalog: &[CatalogEntry], asked: &str) -> Result<Value> {
     let limit = match query(asked, "limit") {
         None => PAGE,
-        Some(text) => {
-            text.parse().ok().filter(|limit| (1..=MOST).contains(limit)).ok_or_else(|| {
-                Error::bad_request(format!("`limit`: expected a number from 1 to {MOST}")).with_param("limit")
-            })?
-        }
+        Some(text) => text.parse().ok().filter(|limit| (1..=MOST).contains(limit)).ok_or_else(|| {
+            Error::bad_request(format!("`limit`: expected a number from 1 to {MOST}")).with_param("limit")
+        })?,
     };
     let place = |name: &str| match query(asked, name) {
         None => Ok(None),

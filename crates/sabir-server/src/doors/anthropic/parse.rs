@@ -37,7 +37,12 @@ pub(super) async fn call(app: &App, parts: &Parts, body: Body) -> Result<Call> {
         asked: seen.model.clone(),
         model: seen.model,
         stream: seen.stream,
-        source: Source::Wire { body, model: seen.model_at, parse: read, headers: forwarded(&parts.headers, &FORWARDED) },
+        source: Source::Wire {
+            body,
+            model: seen.model_at,
+            parse: read,
+            headers: forwarded(&parts.headers, &FORWARDED),
+        },
         caller,
         options,
     })

@@ -1,5 +1,6 @@
 //! The OpenAI door: chat completions, embeddings and models, at the paths that clients use.
 
+mod cut;
 mod models;
 mod parse;
 mod render;

@@ -11,7 +11,10 @@ use sabir_types::{Error, ErrorKind, Map, Protocol, Response as Neutral, Value};
 use sabir_wire::openai::{embed, render};
 use serde_json::json;
 
-use super::parse::{Ask, Extended};
+use super::{
+    cut::Cutter,
+    parse::{Ask, Extended},
+};
 use crate::{
     app::App,
     doors::{
@@ -41,7 +44,15 @@ pub(super) fn answer(app: &App, answer: Answer, ask: Ask, endpoint: &'static str
         Answer::Stream { facts, frames } => {
             let mut head = HeaderMap::new();
             add_headers(&mut head, &facts);
-            let writer = Writer { chunks: None, ask, app: app.clone(), endpoint, facts, failed: false };
+            let writer = Writer {
+                chunks: None,
+                ask,
+                app: app.clone(),
+                endpoint,
+                facts,
+                failed: false,
+                passed: Cutter::default(),
+            };
             let mut response = events::respond(frames, writer);
             response.headers_mut().extend(head);
             response
@@ -125,6 +136,7 @@ struct Writer {
     endpoint: &'static str,
     facts: Box<Facts>,
     failed: bool,
+    passed: Cutter,
 }
 
 impl Writer {
@@ -137,7 +149,7 @@ impl Writer {
 impl FrameWriter for Writer {
     fn frame(&mut self, frame: Frame) -> Bytes {
         match frame {
-            Frame::Passed(bytes) => bytes,
+            Frame::Passed(bytes) => self.passed.take(bytes),
             Frame::Events(events) => {
                 self.failed = false;
                 let mut out = Vec::with_capacity(256 * events.len());
@@ -151,6 +163,7 @@ impl FrameWriter for Writer {
             }
             Frame::Error(error) => {
                 self.failed = true;
+                self.passed.forget();
                 let mut out = Vec::new();
                 out.extend_from_slice(b"data: ");
                 out.extend_from_slice(render::error(&error).to_string().as_bytes());
@@ -160,13 +173,14 @@ impl FrameWriter for Writer {
             Frame::End(summary) => {
                 self.app.metrics().answered(self.endpoint, &self.facts, &summary);
                 let failed = self.failed;
-                let mut out = Vec::new();
                 if let Some(chunks) = &mut self.chunks
                     && !failed
                 {
+                    let mut out = Vec::new();
                     chunks.end(&summary.usage, &mut out);
+                    return out.into();
                 }
-                out.into()
+                self.passed.rest()
             }
         }
     }
@@ -175,8 +189,7 @@ impl FrameWriter for Writer {
 /// The answer to a call that came to nothing.
 pub(super) fn failure(failure: &Failure, ask: &Ask) -> Response {
     let error = &failure.error;
-    let own_words =
-        if ask.extended.is_none() { verbatim(error, failure.protocol, Protocol::OpenAi) } else { None };
+    let own_words = if ask.extended.is_none() { verbatim(error, failure.protocol, Protocol::OpenAi) } else { None };
     let mut response = own_words.unwrap_or_else(|| self::error(error));
     let headers = response.headers_mut();
     pass_on(headers, &failure.headers, is_read);
@@ -228,7 +241,10 @@ fn add_headers(headers: &mut HeaderMap, facts: &Facts) {
 /// Rate limits and what else a client reads from the provider's headers.
 fn is_read(name: &str) -> bool {
     name.starts_with("x-ratelimit-")
-        || matches!(name, "retry-after" | "retry-after-ms" | "x-should-retry" | "openai-processing-ms" | "openai-version")
+        || matches!(
+            name,
+            "retry-after" | "retry-after-ms" | "x-should-retry" | "openai-processing-ms" | "openai-version"
+        )
 }
 
 fn request_id(headers: &mut HeaderMap, from: &HeaderMap, own: &str) {

@@ -4,7 +4,7 @@
 
 use axum::{body::Body, extract::State, http::Request, response::Response};
 use http::StatusCode;
-use sabir_engine::history;
+use sabir_engine::{config::MetricKind, history};
 use sabir_store::{
     Comparison, FeedbackKind, FeedbackRow, Filter, InferenceQuery, OrderBy, OrderKey, Record, StoreError,
 };
@@ -54,6 +54,7 @@ async fn answer(app: &App, request: Request<Body>, read: fn(&Map<String, Value>)
     gate::admit(app, &parts.headers)?;
     let body = gate::read(app, &parts.headers, body).await?;
     let (query, source) = read(&members(&body)?)?;
+    check_metrics(app, &query)?;
     let Some(ledger) = app.engine().ledger() else {
         return Err(Error::bad_request("nothing is kept: observability is off"));
     };
@@ -68,6 +69,38 @@ async fn answer(app: &App, request: Request<Body>, read: fn(&Map<String, Value>)
     let inferences: Vec<Value> =
         records.iter().map(|record| inference(record, source, &feedback)).collect::<Result<_>>()?;
     Ok(json!({"inferences": inferences}))
+}
+
+/// Metrics that are filtered or sorted by have to be known, and of the right kind.
+fn check_metrics(app: &App, query: &InferenceQuery) -> Result<()> {
+    fn walk<'q>(filter: &'q Filter, named: &mut Vec<(&'q str, Option<MetricKind>)>) {
+        match filter {
+            Filter::And(all) | Filter::Or(all) => all.iter().for_each(|filter| walk(filter, named)),
+            Filter::Not(filter) => walk(filter, named),
+            Filter::FloatMetric { name, .. } => named.push((name, Some(MetricKind::Float))),
+            Filter::BooleanMetric { name, .. } => named.push((name, Some(MetricKind::Boolean))),
+            _ => {}
+        }
+    }
+    let mut named = Vec::new();
+    if let Some(filter) = &query.filter {
+        walk(filter, &mut named);
+    }
+    named.extend(query.order_by.iter().filter_map(|order| match &order.key {
+        OrderKey::Metric(name) => Some((name.as_str(), None)),
+        OrderKey::Timestamp => None,
+    }));
+    let config = app.engine().config();
+    for (name, kind) in named {
+        let Some(metric) = config.metrics.get(name) else {
+            return Err(Error::new(ErrorKind::NotFound, format!("Unknown metric: {name}")));
+        };
+        if let Some(kind) = kind.filter(|kind| *kind != metric.kind) {
+            let kind = if kind == MetricKind::Float { "float" } else { "boolean" };
+            return Err(Error::bad_request(format!("metric `{name}` is not a {kind} metric")));
+        }
+    }
+    Ok(())
 }
 
 fn unreadable(error: StoreError) -> Error {

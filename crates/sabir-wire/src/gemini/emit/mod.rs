@@ -26,7 +26,11 @@ pub fn chat(req: &ChatRequest, model: &str, warnings: &mut Vec<Warning>) -> Resu
             contents.push(message, warnings)?;
         }
     }
-    body.insert("contents".into(), Value::Array(contents.finish()));
+    let contents = contents.finish();
+    if contents.is_empty() {
+        return Err(Error::bad_request("messages: nothing in them can be sent").with_param("messages"));
+    }
+    body.insert("contents".into(), Value::Array(contents));
     if !system.is_empty() {
         body.insert("systemInstruction".into(), json!({"parts": system}));
     }

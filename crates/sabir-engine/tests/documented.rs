@@ -1,0 +1,178 @@
+//! The documents against the loader: what they show loads, and what the loader knows they name.
+//!
+//! Invariant: an example that a user copies is right, and a setting without a word about it fails here.
+
+#![expect(clippy::panic, reason = "a test that cannot read its files, or whose example is wrong, has failed")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use sabir_engine::{
+    Answer, Call, CallOptions, Engine,
+    config::{Config, Source, env::Env},
+};
+use sabir_types::{ChatRequest, Message, Operation, Protocol, Request, new_id};
+
+/// Documents whose examples are configurations.
+const DOCUMENTS: [&str; 3] = ["README.md", "docs/configuration.md", "docs/providers/dummy.md"];
+/// Sources of the loader that name keys.
+const SOURCES: [&str; 8] =
+    ["change.rs", "credential.rs", "gateway.rs", "load.rs", "metric.rs", "model.rs", "options.rs", "registry.rs"];
+/// How an example begins whose settings have no effect yet.
+const NOTED: &str = "# noted";
+/// Words of the sources that no file can hold: provider types that are not there yet.
+const NO_KEYS: [&str; 7] =
+    ["azure", "aws_bedrock", "bedrock", "gcp_vertex_anthropic", "gcp_vertex_gemini", "vertex", "vertex_anthropic"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The blocks of TOML in a document, each with the number of its first line.
+fn blocks(document: &str) -> Vec<(usize, String)> {
+    let mut all = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (at, line) in document.lines().enumerate() {
+        match (&mut open, line) {
+            (None, "```toml") => open = Some((at + 2, String::new())),
+            (Some(_), "```") => all.extend(open.take()),
+            (Some((_, text)), line) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            (None, _) => {}
+        }
+    }
+    assert!(open.is_none(), "a block of TOML is not closed");
+    all
+}
+
+/// An environment with every variable that the text names, and the usual keys of all providers.
+fn env(text: &str) -> Env {
+    let named = text.split('"').filter_map(|part| part.strip_prefix("env::"));
+    let usual = sabir_providers::all().iter().flat_map(|provider| provider.spec().key_env.iter().copied());
+    Env::of(named.chain(usual).map(|name| (name, "value")))
+}
+
+fn load(name: &str, text: &str) -> Config {
+    let source = Source::Text { name: name.to_owned(), text: text.to_owned() };
+    Config::load(&[source], &env(text)).unwrap_or_else(|problems| panic!("{name}:\n{problems}"))
+}
+
+#[test]
+fn every_example_loads() {
+    for path in DOCUMENTS {
+        let blocks = blocks(&read(path));
+        assert!(!blocks.is_empty(), "{path} has no examples");
+        for (line, text) in blocks {
+            let config = load(&format!("{path}, the block at line {line}"), &text);
+            let notes: Vec<_> = config.notes.iter().map(ToString::to_string).collect();
+            assert_eq!(text.starts_with(NOTED), !notes.is_empty(), "{path}:{line}: {notes:?}");
+        }
+    }
+}
+
+#[test]
+fn the_example_file_loads() {
+    let config = load("examples/sabir.toml", &read("examples/sabir.toml"));
+    assert!(config.notes.is_empty(), "{:?}", config.notes);
+    assert_eq!(config.models.chat["fast"].routing.len(), 2);
+    assert_eq!(config.gateway.api_keys.len(), 2);
+}
+
+/// Words like keys among the string literals of a source, without its tests.
+fn literals(source: &str) -> BTreeSet<String> {
+    let code: Vec<&str> = source
+        .lines()
+        .take_while(|line| !line.starts_with("#[cfg(test)]"))
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect();
+    let text = code.join("\n").replace("\\\"", "");
+    let is_key = |word: &&str| {
+        word.len() > 2
+            && word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    text.split('"').skip(1).step_by(2).filter(is_key).map(str::to_owned).collect()
+}
+
+/// Words in code spans and blocks.
+fn words(document: &str) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    let mut add = |code: &str| {
+        all.extend(code.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).map(str::to_owned));
+    };
+    blocks(document).iter().for_each(|(_, text)| add(text));
+    document.lines().for_each(|line| line.split('`').skip(1).step_by(2).for_each(&mut add));
+    all
+}
+
+#[test]
+fn every_key_of_the_loader_is_documented() {
+    let document = words(&format!("{}\n{}", read("docs/configuration.md"), read("docs/providers/dummy.md")));
+    let mut known = BTreeSet::new();
+    for name in SOURCES {
+        known.extend(literals(&read(&format!("crates/sabir-engine/src/config/{name}"))));
+    }
+    // The scan sees what it should: a key of a table, one of a list, one that a helper is given.
+    for sure in ["bind_address", "deployment_id", "pointer_streaming", "cost", "fallback"] {
+        assert!(known.contains(sure), "{sure} is not among {known:?}");
+    }
+    let missing: Vec<_> =
+        known.iter().filter(|key| !document.contains(*key) && !NO_KEYS.contains(&key.as_str())).collect();
+    assert!(missing.is_empty(), "no word about these in docs/configuration.md: {missing:?}");
+}
+
+#[test]
+fn every_provider_is_documented() {
+    let document = read("docs/configuration.md");
+    for provider in sabir_providers::all() {
+        let spec = provider.spec();
+        let begin = format!("| `{}`", spec.id);
+        let is_row = |line: &&str| line.starts_with(&begin) && (line.ends_with(" yes |") || line.ends_with(" no |"));
+        let row = document.lines().find(is_row).unwrap_or_else(|| panic!("no row for provider `{}`", spec.id));
+        for name in spec.key_env.iter().chain(spec.base_url.as_ref()) {
+            assert!(row.contains(&format!("`{name}`")), "{name} is not in {row}");
+        }
+        let embeds = spec.can.operations.contains(&Operation::Embed);
+        let word = |is: bool| if is { "yes" } else { "no" };
+        assert!(row.ends_with(&format!("| {} | {} |", word(embeds), word(spec.shorthand))), "{row}");
+    }
+}
+
+/// The example of the built-in provider has prices, so its calls cost something.
+#[tokio::test(start_paused = true)]
+async fn practice_costs_what_its_example_says() {
+    let (_, text) = blocks(&read("docs/providers/dummy.md")).remove(0);
+    let engine = Engine::new(load("dummy.md", &text), &Env::default(), None).unwrap();
+    let request = ChatRequest { messages: vec![Message::user("hi")], ..ChatRequest::default() };
+    let call = Call {
+        id: new_id(),
+        episode_id: new_id(),
+        started: Instant::now(),
+        door: Protocol::TensorZero,
+        operation: Operation::Chat,
+        asked: "practice".to_owned(),
+        model: "practice".to_owned(),
+        stream: false,
+        source: sabir_engine::Source::Neutral {
+            body: Vec::new().into(),
+            request: Box::new(Request::Chat(Box::new(request))),
+        },
+        caller: None,
+        options: CallOptions::default(),
+    };
+    let Ok(Answer::Whole { summary, .. }) = engine.run(call).await else { panic!("a whole answer") };
+    let (input, output) = (summary.usage.input_tokens, summary.usage.output_tokens);
+    assert_eq!((input, output), (Some(10), Some(1)));
+    let cost = summary.cost.unwrap();
+    assert!((cost - 12e-6).abs() < 1e-12, "{cost}");
+}

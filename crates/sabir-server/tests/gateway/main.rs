@@ -1,0 +1,14 @@
+//! The gateway seen from outside: raw bytes in, raw bytes out, and what the ledger says about it.
+//!
+//! Invariant: a test waits for something that happens, never for time to pass, unless time is what
+//! it is about.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod circuit;
+mod leaving;
+mod mock;
+mod oddities;
+mod passing;
+mod retries;
+mod support;
