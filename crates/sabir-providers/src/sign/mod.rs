@@ -1,5 +1,6 @@
-//! Signatures over requests whose bodies are final.
+//! Signatures that providers want in place of a key.
 //!
-//! Invariant: pure functions; the time is an argument, and no key is part of a message.
+//! Invariant: pure functions; the time is an argument, and nothing here is ever printed.
 
+pub(crate) mod jwt;
 pub mod sigv4;

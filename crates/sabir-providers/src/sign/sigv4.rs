@@ -7,10 +7,9 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderName, HeaderValue, header};
+use ring::{digest, hmac};
 use sabir_types::{Error, Map, Result, Secret, Value};
-use sha2::{Digest, Sha256};
 
 use crate::{HttpRequest, parts};
 
@@ -80,11 +79,11 @@ pub fn sign(request: &mut HttpRequest, keys: &Keys, scope: &Scope<'_>) -> Result
     }
     let (canonical, names) = canonical(request)?;
     let to_sign = to_sign(&stamp, scope, &canonical);
-    let mut key = mac(format!("AWS4{}", keys.secret_access_key).as_bytes(), &stamp[..8])?;
+    let mut key = mac(format!("AWS4{}", keys.secret_access_key).as_bytes(), &stamp[..8]);
     for part in [scope.region, scope.service, "aws4_request"] {
-        key = mac(&key, part)?;
+        key = mac(key.as_ref(), part);
     }
-    let signature = hex(&mac(&key, &to_sign)?);
+    let signature = hex(mac(key.as_ref(), &to_sign).as_ref());
     let Keys { access_key_id, .. } = keys;
     let text = format!(
         "AWS4-HMAC-SHA256 Credential={access_key_id}/{}, SignedHeaders={names}, Signature={signature}",
@@ -120,13 +119,13 @@ fn canonical(request: &HttpRequest) -> Result<(String, String)> {
     let path: Vec<String> = uri.path().split('/').map(parts::segment).collect();
     let names = signed.keys().copied().collect::<Vec<_>>().join(";");
     let headers: String = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-    let body = hex(&Sha256::digest(request.body()));
+    let body = hash(request.body());
     let text = format!("{}\n{}\n{}\n{headers}\n{names}\n{body}", request.method(), path.join("/"), query.join("&"));
     Ok((text, names))
 }
 
 fn to_sign(stamp: &str, scope: &Scope<'_>, canonical: &str) -> String {
-    let hash = hex(&Sha256::digest(canonical.as_bytes()));
+    let hash = hash(canonical.as_bytes());
     format!("AWS4-HMAC-SHA256\n{stamp}\n{}\n{hash}", place(stamp, scope))
 }
 
@@ -139,10 +138,12 @@ fn unsigned(name: &HeaderName) -> Error {
     parts::config(format!("header `{name}` cannot be signed: it is not plain text"))
 }
 
-fn mac(key: &[u8], text: &str) -> Result<Vec<u8>> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| Error::internal("HMAC takes keys of any length"))?;
-    mac.update(text.as_bytes());
-    Ok(mac.finalize().into_bytes().to_vec())
+fn mac(key: &[u8], text: &str) -> hmac::Tag {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes())
+}
+
+fn hash(bytes: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
 fn hex(bytes: &[u8]) -> String {
