@@ -1,4 +1,4 @@
-//! Recorded exchanges with Gemini, if there are any: `$SABIR_WIRE_CORPUS/gemini/fixtures/*`.
+//! Recorded exchanges with Gemini, if there are any: `$SABIR_WIRE_CORPUS/{gemini,vertex}/fixtures/*`.
 //!
 //! Invariant: a request that is read and written again is the recorded one but for the differences
 //! that [`normalize`] lists; a stream gives the same events however it is cut; an answer that is
@@ -28,7 +28,9 @@ fn main() {
         let ignored = Trial::test("gemini_corpus (SABIR_WIRE_CORPUS is not set)", || Ok(())).with_ignored_flag(true);
         libtest_mimic::run(&args, vec![ignored]).exit();
     };
-    libtest_mimic::run(&args, trials(&PathBuf::from(corpus).join("gemini/fixtures"))).exit();
+    let root = PathBuf::from(corpus);
+    let all = ["gemini", "vertex"].into_iter().flat_map(|folder| trials(&root.join(folder).join("fixtures"))).collect();
+    libtest_mimic::run(&args, all).exit();
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration; the corpus is not part of the repository")]
