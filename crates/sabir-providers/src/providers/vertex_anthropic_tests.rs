@@ -20,19 +20,19 @@ fn the_model_stands_in_the_url_and_the_version_in_the_body() {
     let parts = with(|to| VertexAnthropic.head(Operation::Chat, true, to)).unwrap();
     let base = "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1";
     let url = |model: &str, method: &str| format!("{base}/publishers/anthropic/models/{model}:{method}");
-    assert_eq!(parts.uri, url("claude-sonnet-4-5@20250929", "streamRawPredict"));
+    assert_eq!(parts.uri.to_string(), url("claude-sonnet-4-5@20250929", "streamRawPredict"));
     assert_eq!(
         (&parts.headers["authorization"], &parts.headers["anthropic-beta"]),
         (&"Bearer ya29.token".parse().unwrap(), &"context-1m".parse().unwrap())
     );
     let whole = with(|to| VertexAnthropic.head(Operation::Chat, false, to)).unwrap();
-    assert_eq!(whole.uri, url("claude-sonnet-4-5@20250929", "rawPredict"));
+    assert_eq!(whole.uri.to_string(), url("claude-sonnet-4-5@20250929", "rawPredict"));
     let encoded = with(|to| VertexAnthropic.body(&req, to)).unwrap();
     let body: Value = serde_json::from_slice(&encoded.body).unwrap();
     assert_eq!((body.get("model"), &body["anthropic_version"], &body["stream"]), (None, &json!(VERSION), &json!(true)));
     assert_eq!(body["messages"][0]["role"], "user");
     let count = with(|to| VertexAnthropic.count_tokens(br#"{"model":"mine","messages":[]}"#, to)).unwrap().unwrap();
-    assert_eq!(*count.uri(), url("count-tokens", "rawPredict"));
+    assert_eq!(count.uri().to_string(), url("count-tokens", "rawPredict"));
     let body: Value = serde_json::from_slice(count.body()).unwrap();
     assert_eq!(body["model"], "claude-sonnet-4-5@20250929");
 }

@@ -26,12 +26,12 @@ fn every_location_has_its_host() {
         ("europe-west4", "europe-west4-aiplatform.googleapis.com"),
     ] {
         let parts = head(location, None, false).unwrap();
-        assert_eq!(parts.uri, format!("https://{host}{}:generateContent", path(location)));
+        assert_eq!(parts.uri.to_string(), format!("https://{host}{}:generateContent", path(location)));
         assert_eq!(parts.headers["authorization"], "Bearer ya29.token");
         assert!(parts.headers["authorization"].is_sensitive());
     }
     let stream = head("global", Some("http://localhost:1/"), true).unwrap();
-    assert_eq!(stream.uri, format!("http://localhost:1{}:streamGenerateContent?alt=sse", path("global")));
+    assert_eq!(stream.uri.to_string(), format!("http://localhost:1{}:streamGenerateContent?alt=sse", path("global")));
     let beta = head("global", Some("http://localhost:1/v1beta1"), false).unwrap();
     assert!(beta.uri.path().starts_with("/v1beta1/projects/p/"), "{}", beta.uri);
     let error = head("evil.example/", None, false).unwrap_err();
