@@ -5,7 +5,7 @@
 
 use sabir_store::{ModelCallRow, Record};
 use sabir_types::{Accumulator, Error, Event, Operation, Protocol, Request, Response, Result};
-use sabir_wire::{anthropic, gemini, openai, tensorzero};
+use sabir_wire::{anthropic, bedrock, gemini, openai, tensorzero};
 
 /// What was asked.
 pub fn input(record: &Record) -> Result<Request> {
@@ -71,6 +71,7 @@ fn whole(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
             answer
         }),
         Protocol::Gemini => gemini::decode::chat(body),
+        Protocol::Bedrock => bedrock::decode::chat(body, &call.model_name, wraps_json(record, call)),
         protocol => Err(unreadable("output", protocol, Operation::Chat)),
     };
     answered(record, answer.map(|answer| Response::Chat(Box::new(answer))))
@@ -104,6 +105,11 @@ fn streamed(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
             let mut stream = gemini::decode::ChatStream::new();
             stream.feed(body, &mut events).and_then(|()| stream.finish(&mut events))
         }
+        Protocol::Bedrock => {
+            let wraps = wraps_json(record, call);
+            let mut stream = bedrock::decode::ChatStream::new(&call.model_name, wraps);
+            stream.feed(body, &mut events).and_then(|()| stream.finish())
+        }
         protocol => return Err(unreadable("output", protocol, Operation::Chat)),
     };
     if !events.iter().any(|event| matches!(event, Event::Delta { .. } | Event::Finish { .. })) {
@@ -124,7 +130,8 @@ fn streamed(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
 /// for a tool.
 fn wraps_json(record: &Record, call: &ModelCallRow) -> bool {
     let name = anthropic::JSON_TOOL.as_bytes();
-    record.inference.door != Protocol::Anthropic && memchr::memmem::find(&call.raw_request, name).is_some()
+    let native = record.inference.door == Protocol::Anthropic && call.protocol == Protocol::Anthropic;
+    !native && memchr::memmem::find(&call.raw_request, name).is_some()
 }
 
 fn unreadable(what: &str, protocol: Protocol, operation: Operation) -> Error {

@@ -10,6 +10,8 @@
 mod answer;
 #[path = "fixtures/case.rs"]
 mod case;
+#[path = "fixtures/converse.rs"]
+mod converse;
 #[path = "fixtures/corpus.rs"]
 mod corpus;
 #[path = "fixtures/door.rs"]
@@ -89,7 +91,7 @@ fn add(case: Result<Case, String>, trials: &mut Vec<Trial>) {
     if case.has("response.json") || (case.has("request.json") && !case.speaks_http()) {
         push("answer".into(), Box::new(answer::whole));
     }
-    if case.has("stream.txt") {
+    if case.has(case.stream_file()) {
         for size in SIZES {
             let name = if size == 0 { "stream@random".to_owned() } else { format!("stream@{size}") };
             push(name, Box::new(move |case| answer::stream(case, size)));

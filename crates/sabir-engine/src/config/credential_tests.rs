@@ -140,3 +140,73 @@ fn nothing_shows_a_secret() {
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("***"));
 }
+
+fn cloud(kind: &str, lines: &str, env: &Env) -> Result<String, String> {
+    let place = "model_name = 'x'\nregion = 'r'\n".replace(
+        "region = 'r'",
+        match kind {
+            "bedrock" => "region = 'r'",
+            "vertex" => "project_id = 'p'\nlocation = 'us'",
+            _ => "endpoint = 'https://h'",
+        },
+    );
+    let text = format!("[models.m.providers.p]\ntype = '{kind}'\n{place}{lines}\n");
+    let config = load(&text, env).map_err(|problems| problems.to_string())?;
+    let notes = notes(&config);
+    let model = config.model(Operation::Chat, "m").unwrap();
+    let shown = shown(&model.routing[0].credential);
+    Ok(if notes.is_empty() { shown } else { format!("{shown} ({} noted)", notes.len()) })
+}
+
+#[test]
+fn keys_of_aws_may_come_in_parts() {
+    let env = Env::of([("I", "id"), ("S", "secret"), ("AWS_BEARER_TOKEN_BEDROCK", "bearer")]);
+    let of = |lines: &str| cloud("bedrock", lines, &env);
+    assert_eq!(of("").unwrap(), "static bearer");
+    assert_eq!(of("api_key = 'env::S'").unwrap(), "static secret");
+    let parts = "access_key_id = 'env::I'\nsecret_access_key = 'env::S'";
+    assert_eq!(of(parts).unwrap(), "access_key_id static id, secret_access_key static secret");
+    let token = format!("{parts}\nsession_token = 'dynamic::t'");
+    assert_eq!(
+        of(&token).unwrap(),
+        "access_key_id static id, secret_access_key static secret, session_token dynamic t"
+    );
+    assert!(of("access_key_id = 'env::I'").unwrap_err().ends_with("missing key `secret_access_key`"));
+    let said = of("access_key_id = 'hunter2'\nsecret_access_key = 'env::S'").unwrap_err();
+    assert!(said.contains("access_key_id: expected `env::VARIABLE`") && !said.contains("hunter2"), "{said}");
+    assert!(of("access_key_id = 'env::I'\nsecret_access_key = 'env::NO'").unwrap().ends_with("(1 noted)"));
+}
+
+#[test]
+fn a_file_of_google_s_is_an_identity() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("who.json");
+    let user = r#"{"type":"authorized_user","client_id":"i","client_secret":"s","refresh_token":"r"}"#;
+    fs::write(&file, user).unwrap();
+    let file = file.to_str().unwrap();
+    let env = Env::of([("GCP_VERTEX_CREDENTIALS_PATH", file), ("TOKEN", "ya29.x"), ("USER", user), ("BAD", "{}")]);
+    let of = |lines: &str| cloud("vertex", lines, &env);
+    let identity = "Identity { what: \"the login of `gcloud`\", .. }";
+    assert_eq!(of("").unwrap(), identity);
+    assert_eq!(of("credential_location = 'path_from_env::GCP_VERTEX_CREDENTIALS_PATH'").unwrap(), identity);
+    assert_eq!(of("api_key_location = 'env::USER'").unwrap(), identity);
+    assert_eq!(of("api_key_location = 'env::TOKEN'").unwrap(), "static ya29.x");
+    assert!(of("credential_location = 'sdk'").unwrap().contains("the metadata server"));
+    assert_eq!(
+        of("api_key_location = 'env::BAD'").unwrap(),
+        "missing: the credentials of `env::BAD` cannot be used: it has no `type` (1 noted)"
+    );
+}
+
+#[test]
+fn azure_takes_a_key_or_an_application() {
+    let application = [("AZURE_TENANT_ID", "t"), ("AZURE_CLIENT_ID", "c"), ("AZURE_CLIENT_SECRET", "s")];
+    let of = |lines: &str, env: &Env| cloud("azure", lines, env).unwrap();
+    let both = Env::of(application.into_iter().chain([("AZURE_API_KEY", "k")]));
+    assert_eq!(of("", &both), "static k");
+    let identity = "Identity { what: \"Entra ID\", .. }";
+    assert_eq!(of("api_key_location = 'sdk'", &both), identity);
+    assert_eq!(of("", &Env::of(application)), identity);
+    let missing = "missing: the environment variable `AZURE_API_KEY` is not set (1 noted)";
+    assert_eq!(of("", &Env::default()), missing);
+}

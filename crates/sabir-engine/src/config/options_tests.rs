@@ -61,3 +61,29 @@ fn what_no_provider_looks_at_is_noted() {
         ["sabir.toml:6:1: models.m.providers.p.api_version: accepted, but not supported yet: it has no effect"]
     );
 }
+
+#[test]
+fn a_cloud_s_place_comes_from_the_file_the_environment_or_the_credential() {
+    let place = |lines: &str, variables: &[(&str, &str)]| {
+        let text = format!("[models.m.providers.p]\n{lines}\napi_key_location = 'none'\n");
+        load(&text, &Env::of(variables.iter().copied()))
+            .map(|config| {
+                let endpoint = config.models.chat["m"].routing[0].clone();
+                (cloud(&endpoint.options).join(" "), endpoint.circuit.to_string())
+            })
+            .map_err(|problems| problems.to_string())
+    };
+    let own = "type = 'aws_bedrock'\nmodel_id = 'n'";
+    let (region, circuit) = place(&format!("{own}\nregion = 'eu-west-1'"), &[("AWS_REGION", "x")]).unwrap();
+    assert_eq!((region.as_str(), circuit.as_str()), ("eu-west-1", "bedrock eu-west-1 none n"));
+    assert_eq!(place(own, &[("AWS_DEFAULT_REGION", "us-east-2")]).unwrap().0, "us-east-2");
+    assert_eq!(place(&format!("{own}\nregion = 'sdk'"), &[("AWS_REGION", "r")]).unwrap().0, "r");
+    assert!(place(own, &[]).unwrap_err().ends_with("missing key `region`"));
+    assert_eq!(place(&format!("{own}\nendpoint_url = 'http://h'"), &[]).unwrap().0, "");
+    let own = "type = 'gcp_vertex_gemini'\nmodel_id = 'g'";
+    let both = [("GOOGLE_CLOUD_PROJECT", "p"), ("GOOGLE_CLOUD_LOCATION", "us")];
+    assert_eq!(place(own, &both).unwrap().0, "us p");
+    assert_eq!(place(&format!("{own}\nproject_id = 'q'\nlocation = 'eu'"), &both).unwrap().0, "eu q");
+    let said = place(own, &[]).unwrap_err();
+    assert!(said.contains("missing key `project_id`") && said.contains("missing key `location`"), "{said}");
+}

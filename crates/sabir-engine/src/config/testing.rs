@@ -2,17 +2,20 @@
 //!
 //! Invariant: no test here depends on which providers there really are.
 
-use sabir_providers::{Capabilities, Decoder, Encoded, HttpResponse, Provider, Spec, Target};
+use sabir_providers::{Capabilities, CredentialScheme, Decoder, Encoded, HttpResponse, Provider, Spec, Target};
 use sabir_types::{Error, Operation, Protocol, Request, Response, Result};
 
 use super::{Config, Source, env::Env, load, problem::Problems};
 
 #[derive(Debug)]
-struct Fake(Spec);
+struct Fake(Spec, CredentialScheme);
 
 impl Provider for Fake {
     fn spec(&self) -> &Spec {
         &self.0
+    }
+    fn credentials(&self) -> CredentialScheme {
+        self.1
     }
     fn head(&self, _: Operation, _: bool, _: &Target<'_>) -> Result<http::request::Parts> {
         Err(Error::internal("a fake"))
@@ -47,12 +50,22 @@ const fn spec(id: &'static str, key_env: &'static [&'static str], operations: &'
     }
 }
 
+const fn key(spec: Spec) -> Fake {
+    Fake(spec, CredentialScheme::Key)
+}
+
+const fn cloud(id: &'static str, key_env: &'static [&'static str]) -> Spec {
+    Spec { base_url: None, shorthand: false, ..spec(id, key_env, BOTH) }
+}
+
 pub(super) static PROVIDERS: &[&dyn Provider] = &[
-    &Fake(Spec { base_url: None, ..spec("dummy", &[], BOTH) }),
-    &Fake(spec("openai", &["OPENAI_API_KEY"], BOTH)),
-    &Fake(spec("anthropic", &["ANTHROPIC_API_KEY"], &[Operation::Chat])),
-    &Fake(spec("google_ai_studio_gemini", &["GEMINI_API_KEY", "GOOGLE_API_KEY"], BOTH)),
-    &Fake(Spec { base_url: None, shorthand: false, ..spec("azure", &["AZURE_API_KEY"], BOTH) }),
+    &key(Spec { base_url: None, ..spec("dummy", &[], BOTH) }),
+    &key(spec("openai", &["OPENAI_API_KEY"], BOTH)),
+    &key(spec("anthropic", &["ANTHROPIC_API_KEY"], &[Operation::Chat])),
+    &key(spec("google_ai_studio_gemini", &["GEMINI_API_KEY", "GOOGLE_API_KEY"], BOTH)),
+    &Fake(cloud("azure", &["AZURE_API_KEY"]), CredentialScheme::Entra),
+    &Fake(cloud("bedrock", &["AWS_BEARER_TOKEN_BEDROCK"]), CredentialScheme::Aws),
+    &Fake(cloud("vertex", &["GCP_VERTEX_CREDENTIALS_PATH"]), CredentialScheme::Google),
 ];
 
 /// Loads one text, named `sabir.toml`.

@@ -5,6 +5,7 @@ use crate::Provider;
 mod anthropic;
 mod azure;
 mod baichuan;
+mod bedrock;
 mod cerebras;
 mod cohere;
 mod dashscope;
@@ -43,6 +44,7 @@ static ALL: &[&dyn Provider] = &[
     &openai::PROVIDER,
     &anthropic::Anthropic,
     &azure::Azure,
+    &bedrock::Bedrock,
     &google_ai_studio_gemini::GoogleAiStudioGemini,
     &baichuan::PROVIDER,
     &cerebras::PROVIDER,

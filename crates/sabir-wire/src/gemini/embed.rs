@@ -12,7 +12,7 @@ use sabir_types::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{camel, error, part, short, take, usage};
+use super::{camel, error, part, predict, short, take, usage};
 
 /// Whether a request goes as `batchEmbedContents`.
 pub fn is_batch(req: &EmbedRequest) -> bool {
@@ -59,6 +59,9 @@ pub fn emit(req: &EmbedRequest, model: &str, warnings: &mut Vec<Warning>) -> Res
 pub fn decode(body: &[u8], model: &str) -> Result<EmbedResponse> {
     let answer: Answer = serde_json::from_slice(body)
         .map_err(|e| Error::bad_upstream(format!("answer with vectors cannot be read: {e}")))?;
+    if answer.predictions.is_some() {
+        return predict::decode(body, model);
+    }
     let vectors = match (answer.error, answer.embeddings, answer.embedding) {
         (None, Some(list), _) => list,
         (None, None, Some(one)) => vec![one],
@@ -132,6 +135,8 @@ struct Answer {
     embedding: Option<Values>,
     usage_metadata: Option<Value>,
     error: Option<serde::de::IgnoredAny>,
+    /// As the cloud answers.
+    predictions: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
