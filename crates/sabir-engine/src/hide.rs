@@ -125,14 +125,12 @@ mod tests {
         assert!(Hide::new(Some(&Secret::new("lm-studio"))).is_none() && Hide::new(None).is_none());
     }
 
-    const KEY: &str = "key-0123456789abcdef";
-
     #[test]
     fn a_body_keeps_everything_else() {
         let named = |name: &str, secret: &str| (name.to_owned(), Secret::new(secret));
-        let secrets = [named("k", "a\"b"), named("l", "sk-0123456789abcdef"), named("m", "user")].into();
+        let secrets = [named("k", "a\"b"), named("l", "key-0123456789abcdef"), named("m", "user")].into();
         let body =
-            br#"{"k" : "a\"b", "l":"sk-0123456789abcdef","m":"user","role":"user","x":"Bearer sk-0123456789abcdef"}"#;
+            br#"{"k" : "a\"b", "l":"key-0123456789abcdef","m":"user","role":"user","x":"Bearer key-0123456789abcdef"}"#;
         let hidden = in_request(Bytes::from_static(body), &secrets);
         assert_eq!(hidden, br#"{"k" : "***", "l":"***","m":"***","role":"user","x":"Bearer ***"}"#.as_slice());
     }

@@ -5,11 +5,11 @@ use std::path::Path;
 use crate::{mock::*, support::*};
 
 /// The provider's key, in the gateway's environment.
-const OURS: &str = "sk-test-SECRET-ours-0123456789abcdef";
+const OURS: &str = "key-test-SECRET-ours-0123456789abcdef";
 /// The caller's own key for a provider.
-const THEIRS: &str = "sk-test-SECRET-theirs-fedcba9876543210";
+const THEIRS: &str = "key-test-SECRET-theirs-fedcba9876543210";
 /// The gateway's key.
-const DOOR: &str = "sk-test-SECRET-door-55555555";
+const DOOR: &str = "key-test-SECRET-door-55555555";
 
 /// The key as the provider was sent it.
 fn sent(seen: &Seen) -> String {
