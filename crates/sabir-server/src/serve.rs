@@ -16,10 +16,12 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::{app::App, doors};
+use crate::{app::App, doors, patient::Patient};
 
 /// How long a caller may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(60);
+/// How long a caller may read nothing of what waits for them.
+const STALL: Duration = Duration::from_secs(120);
 
 /// All doors on one router, below the configuration's base path.
 pub fn router(app: App) -> Router {
@@ -91,7 +93,8 @@ fn connection(
             Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
         }
     });
-    let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let connection =
+        server.serve_connection_with_upgrades(TokioIo::new(Patient::new(stream, STALL)), service).into_owned();
     let connection = graceful.watch(connection);
     // The listener's task does not wait for connections: `graceful` does.
     connections.spawn(async move {
