@@ -52,6 +52,7 @@ impl Engine {
     pub fn replace_config(&self, config: Config) {
         self.config.store(Arc::new(config));
         self.catalog.forget();
+        self.cache.forget();
     }
 
     /// Where rows go; `None` if nothing is kept (`observability.durability = "off"`).

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     parse::{admitted, now},
-    render::{error, json_response},
+    render::{error, give_request_id, json_response},
 };
 use crate::app::App;
 
@@ -57,5 +57,7 @@ fn object(entry: &CatalogEntry) -> Value {
 }
 
 fn ok(value: &Value) -> Response {
-    json_response(StatusCode::OK, Body::from(value.to_string()), None)
+    let mut response = json_response(StatusCode::OK, Body::from(value.to_string()), None);
+    give_request_id(&mut response);
+    response
 }
