@@ -28,9 +28,11 @@ pub fn router(app: App) -> Router {
     let base = app.engine().config().gateway.base_path.clone();
     let doors = Router::new()
         .merge(doors::openai::routes())
+        .merge(doors::anthropic::routes())
+        .merge(doors::gemini::routes())
         .merge(doors::tensorzero::routes())
-        .method_not_allowed_fallback(doors::tensorzero::not_allowed)
-        .fallback(doors::tensorzero::unknown);
+        .method_not_allowed_fallback(doors::not_allowed)
+        .fallback(doors::unknown);
     let router = if base.is_empty() { doors } else { Router::new().nest(&base, doors) };
     router.with_state(app)
 }
