@@ -8,7 +8,7 @@ use std::io::Write;
 use anyhow::Result;
 use sabir_engine::config::{ALIASES, env::Env};
 use sabir_providers::{Capabilities, Spec, all};
-use sabir_types::Value;
+use sabir_types::{Protocol, Value};
 use serde_json::json;
 
 /// How to show the providers.
@@ -135,6 +135,14 @@ fn table(rows: impl Iterator<Item = [String; 8]>, out: &mut dyn Write) -> Result
     Ok(())
 }
 
+fn address(spec: &Spec) -> String {
+    match spec.base_url {
+        Some(base) => format!("`{base}`"),
+        None if spec.protocol == Protocol::Dummy => "built in".to_owned(),
+        None => "none: set `api_base`".to_owned(),
+    }
+}
+
 /// What LMClient's users wrote, and what serves them now.
 const LMCLIENT: &[(&str, &str, &str)] = &[
     ("minimax", "abab5-chat, abab5.5-chat", "minimax::MiniMax-M2.5"),
@@ -188,10 +196,10 @@ fn markdown(specs: &[&Spec], out: &mut dyn Write) -> Result<()> {
             "| {} | [{}]({}) | {} | {} | {key} | {} | {} |",
             id.collect::<Vec<_>>().join(", "),
             spec.title,
-            spec.docs,
+            spec.docs.trim_start_matches("docs/"),
             spec.protocol,
             operations(spec).join(", "),
-            spec.base_url.map_or_else(|| "`api_base`".to_owned(), |base| format!("`{base}`")),
+            address(spec),
             if spec.shorthand { "yes" } else { "no" },
         )?;
     }
