@@ -18,15 +18,20 @@ const DRAIN: usize = 256 * 1024 * 1024;
 /// How long that may take.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
-/// Who is calling: checks the key (`Authorization: Bearer`, `api-key` or `x-api-key`) against the
-/// gateway's own. `None` if the gateway asks for none.
+/// Who is calling: checks the key (`Authorization: Bearer`, `api-key`, `x-api-key` or
+/// `x-goog-api-key`) against the gateway's own. `None` if the gateway asks for none.
 pub fn admit(app: &App, headers: &HeaderMap) -> Result<Option<Arc<str>>> {
+    admit_with(app, headers, None)
+}
+
+/// [`admit`] for a door whose callers may bring the key elsewhere (Google's, in the query).
+pub fn admit_with(app: &App, headers: &HeaderMap, elsewhere: Option<&str>) -> Result<Option<Arc<str>>> {
     let config = app.engine().config();
     let keys = &config.gateway.api_keys;
     if keys.is_empty() {
         return Ok(None);
     }
-    let Some(given) = token(headers) else {
+    let Some(given) = token(headers).or(elsewhere) else {
         return Err(Error::new(
             ErrorKind::Authentication,
             "this gateway asks for a key: send it as `Authorization: Bearer KEY`",
@@ -47,7 +52,7 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     {
         return Some(token.trim());
     }
-    text("api-key").or_else(|| text("x-api-key"))
+    ["api-key", "x-api-key", "x-goog-api-key"].into_iter().find_map(text)
 }
 
 /// Compares without telling by its time where the first difference is.

@@ -16,19 +16,23 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::{app::App, doors};
+use crate::{app::App, doors, patient::Patient};
 
 /// How long a caller may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(60);
+/// How long a caller may read nothing of what waits for them.
+const STALL: Duration = Duration::from_secs(120);
 
 /// All doors on one router, below the configuration's base path.
 pub fn router(app: App) -> Router {
     let base = app.engine().config().gateway.base_path.clone();
     let doors = Router::new()
         .merge(doors::openai::routes())
+        .merge(doors::anthropic::routes())
+        .merge(doors::gemini::routes())
         .merge(doors::tensorzero::routes())
-        .method_not_allowed_fallback(doors::tensorzero::not_allowed)
-        .fallback(doors::tensorzero::unknown);
+        .method_not_allowed_fallback(doors::not_allowed)
+        .fallback(doors::unknown);
     let router = if base.is_empty() { doors } else { Router::new().nest(&base, doors) };
     router.with_state(app)
 }
@@ -89,7 +93,8 @@ fn connection(
             Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
         }
     });
-    let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let connection =
+        server.serve_connection_with_upgrades(TokioIo::new(Patient::new(stream, STALL)), service).into_owned();
     let connection = graceful.watch(connection);
     // The listener's task does not wait for connections: `graceful` does.
     connections.spawn(async move {
