@@ -28,6 +28,7 @@ mod registry;
 mod tree;
 mod watch;
 
+pub use registry::ALIASES;
 pub use watch::{Watcher, watch};
 
 /// Where a part of the configuration comes from.

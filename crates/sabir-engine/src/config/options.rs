@@ -16,7 +16,7 @@ pub(super) const ADDRESSES: [&str; 3] = ["api_base", "endpoint", "endpoint_url"]
 const NAMES: [&str; 5] = ["model_name", "model_id", "deployment_id", "endpoint_id", "endpoint_name"];
 
 /// Provider types whose server has one model, whatever it is called.
-const ONE_MODEL: &[&str] = &["sglang", "tgi"];
+const ONE_MODEL: &[&str] = &["llama_cpp", "sglang", "tgi"];
 
 /// What kind of value a setting has.
 #[derive(Clone, Copy)]
@@ -38,6 +38,7 @@ const SETTINGS: &[(&str, Want)] = &[
     ("allow_auto_detect_region", Want::Unread(None)),
     ("api_type", Want::Unread(Some("chat_completions"))),
     ("api_version", Want::Later),
+    ("appid", Want::Text),
     ("beta", Want::Texts),
     ("beta_structured_outputs", Want::Unread(None)),
     ("content_type_overrides", Want::Unread(None)),
@@ -85,7 +86,10 @@ fn of_type(id: &str) -> Option<&'static [&'static str]> {
         "mistral" => &["prompt_mode"],
         "fireworks" | "together" => &["parse_think_blocks"],
         "openrouter" => &["http_referer", "x_title"],
-        "deepseek" | "hyperbolic" | "ollama" | "vllm" | "sglang" | "tgi" | "xai" => &[],
+        "qianfan" => &["appid"],
+        "baichuan" | "cerebras" | "cohere" | "dashscope" | "deepseek" | "doubao" | "huggingface" | "hunyuan"
+        | "hyperbolic" | "llama_cpp" | "lm_studio" | "minimax" | "moonshot" | "nvidia_nim" | "ollama"
+        | "perplexity" | "sglang" | "tgi" | "vllm" | "xai" | "zhipu" => &[],
         _ => return None,
     })
 }

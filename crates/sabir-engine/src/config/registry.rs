@@ -21,12 +21,16 @@ use crate::plan::{Endpoint, Model, Retries, Timeouts};
 /// How many made-up models are kept.
 const KEPT: usize = 1000;
 
-/// Names that other gateways have for the same provider.
-const ALIASES: &[(&str, &str)] = &[
+/// Names that others have for the same provider, and the id that they stand for.
+pub const ALIASES: &[(&str, &str)] = &[
     ("aws_bedrock", "bedrock"),
     ("gcp_vertex_anthropic", "vertex_anthropic"),
     ("gcp_vertex_gemini", "vertex"),
     ("gemini", "google_ai_studio_gemini"),
+    // What LMClient calls them, where its word is another.
+    ("minimax_pro", "minimax"),
+    ("wenxin", "qianfan"),
+    ("zhipu-character", "zhipu"),
 ];
 
 /// What a provider gets when a model says nothing.
