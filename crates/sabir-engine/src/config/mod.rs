@@ -25,6 +25,7 @@ mod options;
 pub mod problem;
 mod reader;
 mod registry;
+mod sdk;
 mod tree;
 mod watch;
 

@@ -60,7 +60,7 @@ impl Registry {
     pub(super) fn new(providers: &'static [&'static dyn Provider], env: &Env, retries: Retries) -> Self {
         let usual = |provider: &&'static dyn Provider| {
             let spec = provider.spec();
-            (spec.id, Defaults { key: credential::usual(spec, env), api_base: None })
+            (spec.id, Defaults { key: credential::usual(*provider, env), api_base: None })
         };
         let defaults = providers.iter().map(usual).collect();
         Self { providers, defaults, retries, made: RwLock::default() }
@@ -92,7 +92,7 @@ impl Registry {
             };
             let Some(mut reader) = Reader::of(entry, path, log) else { continue };
             if let Some(mut given) = reader.table("defaults") {
-                let key = credential::given(&mut given, env);
+                let key = credential::given(&mut given, provider.credentials(), env);
                 let api_base = api_base(&mut given, "api_base", env);
                 given.finish();
                 if let Some(defaults) = self.defaults.get_mut(provider.spec().id) {
