@@ -113,6 +113,8 @@ pub struct CallOptions {
     pub include_answer: bool,
     /// Refuse what the target cannot do, even where leaving it out is harmless.
     pub strict: Option<bool>,
+    /// The caller asked for usage on the stream, so that it comes on an untouched one too.
+    pub usage_asked: bool,
     /// Whether the body holds members that are for the gateway only, so that it cannot go through untouched.
     pub rewrite: bool,
 }
@@ -236,7 +238,8 @@ pub enum Answer {
 /// One piece of a streamed answer.
 #[derive(Debug, Clone)]
 pub enum Frame {
-    /// Bytes in the door's own protocol; several events or part of one.
+    /// Bytes in the door's own protocol: whole events, so that a door can say something between two.
+    /// Only the last piece of an answer may lack the blank line at its end.
     Passed(Bytes),
     /// Events.
     Events(Vec<Event>),

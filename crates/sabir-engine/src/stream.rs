@@ -104,6 +104,9 @@ pub(crate) fn run(mut begun: Begun) -> FrameStream {
     for frame in first {
         running.take(frame);
     }
+    if matches!(running.begun.feed, Feed::Decoded(..)) {
+        running.look_back();
+    }
     FrameStream(Box::pin(running))
 }
 
@@ -312,6 +315,18 @@ impl Running {
                 self.begun.feed = Feed::Script(VecDeque::new());
             }
             Frame::End(_) => {}
+        }
+    }
+
+    /// Looks for the end in what was read before this began.
+    fn look_back(&mut self) {
+        let mut seen = Bytes::new();
+        let looked = self.begun.recorder.tail(TAIL, &mut |bytes| {
+            seen = Bytes::copy_from_slice(bytes);
+            Ok(())
+        });
+        if looked.is_ok() {
+            self.marks_end(&seen);
         }
     }
 

@@ -37,7 +37,9 @@ fn main() {
     let mut report = Vec::new();
     match variable("SABIR_WIRE_CORPUS") {
         Some(root) => {
-            let found = corpus::read(&PathBuf::from(root));
+            let root = PathBuf::from(root);
+            let found = corpus::read(&root);
+            trials.push(Trial::test("corpus/zhipu-token", move || corpus::token(&root)));
             for case in found.cases {
                 add(case, &mut trials);
             }
@@ -67,6 +69,8 @@ fn tell(conclusion: &Conclusion, report: &[corpus::Uncovered]) {
     }
 }
 
+type Check = Box<dyn FnOnce(&Case) -> Result<(), Failed> + Send>;
+
 /// The tests of a case: what it has files for.
 fn add(case: Result<Case, String>, trials: &mut Vec<Trial>) {
     let case = match case {
@@ -77,7 +81,7 @@ fn add(case: Result<Case, String>, trials: &mut Vec<Trial>) {
         }
     };
     let kind = if case.own { "own" } else { "recorded" };
-    let mut push = |name: String, check: Box<dyn FnOnce(&Case) -> Result<(), Failed> + Send>| {
+    let mut push = |name: String, check: Check| {
         let (full, case) = (format!("{}/{name}", case.name()), Arc::clone(&case));
         trials.push(Trial::test(full, move || check(&case)).with_kind(kind));
     };

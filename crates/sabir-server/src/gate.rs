@@ -68,7 +68,10 @@ pub async fn read(app: &App, headers: &HeaderMap, mut body: Body) -> Result<Byte
         || Error::new(ErrorKind::TooLarge, format!("the request's body is over the limit of {limit} bytes"));
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|declared| declared > limit) {
-        drain(&mut body).await;
+        // Who waits to be asked for the body need not send it at all.
+        if !headers.contains_key(header::EXPECT) {
+            drain(&mut body).await;
+        }
         return Err(too_large());
     }
     let whole = collect(&mut body, limit, declared.unwrap_or(0));

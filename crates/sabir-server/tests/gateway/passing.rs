@@ -57,6 +57,25 @@ async fn a_stream_goes_through_byte_by_byte_however_it_is_cut() {
 }
 
 #[tokio::test]
+async fn a_priced_stream_is_counted_whether_the_caller_asks_or_not() {
+    let upstream = Upstream::always(good_stream(&["a", "b"])).await;
+    let price = "cost = [{ pointer = \"/usage/prompt_tokens\", cost_per_unit = 2.0, required = true }]\n";
+    let toml = format!("[models.m]\n{}", provider("m", "a", &upstream.addr.to_string(), price));
+    let gateway = Gateway::start(&toml).await;
+    let quiet = gateway.chat(STREAM).await;
+    let asking = STREAM.replacen('{', "{\"stream_options\":{\"include_usage\":true},", 1);
+    let loud = gateway.chat(&asking).await;
+    let seen = upstream.seen();
+    assert!(seen.iter().all(|seen| seen.text().contains("\"include_usage\":true")), "{}", seen[0].text());
+    assert!(!quiet.text().contains("usage") && quiet.text().ends_with(DONE), "{}", quiet.text());
+    assert_eq!((said(&quiet.body), said(&loud.body)), ("ab".to_owned(), "ab".to_owned()));
+    for answer in [quiet, loud] {
+        let row = gateway.row(&answer).await;
+        assert_eq!((row.inference.usage.input_tokens, row.inference.cost), (Some(7), Some(14.0)));
+    }
+}
+
+#[tokio::test]
 async fn a_model_in_the_path_becomes_the_first_member() {
     let upstream = Upstream::always(vec![good("ok")]).await;
     let gateway = Gateway::start(&model(&upstream, "")).await;
@@ -65,6 +84,23 @@ async fn a_model_in_the_path_becomes_the_first_member() {
     client.write(&post("/openai/deployments/m/chat/completions", "", body.as_bytes())).await;
     assert_eq!(client.answer().await.status, 200);
     assert_eq!(upstream.seen()[0].text(), "{\"model\":\"up-1\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
+}
+
+#[tokio::test]
+async fn embeddings_go_through_byte_by_byte() {
+    let reply = "{\"object\":\"list\", \"data\":[{\"object\":\"embedding\",\"index\":0,\"embedding\":[0.10,-1e-7]}],\"model\":\"up-1\",\"usage\":{\"prompt_tokens\":2,\"total_tokens\":2},\"zz\":9007199254740993}";
+    let upstream = Upstream::always(vec![json(200, reply)]).await;
+    let toml = provider("m", "a", &upstream.addr.to_string(), "").replace("[models.", "[embedding_models.");
+    let gateway = Gateway::start(&toml).await;
+    let mut client = gateway.client().await;
+    let body = "{\"input\" : [\"a\\u0041\"],\"zz\":9007199254740993, \"model\":\"m\"}";
+    client.write(&post("/v1/embeddings", "", body.as_bytes())).await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.text()), (200, reply));
+    assert_eq!(upstream.seen()[0].text(), body.replace("\"m\"", "\"up-1\""));
+    let row = gateway.row(&answer).await;
+    assert_eq!(row.calls[0].raw_response, reply.as_bytes());
+    assert_eq!(row.inference.usage.input_tokens, Some(2));
 }
 
 #[tokio::test]

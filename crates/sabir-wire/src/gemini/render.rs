@@ -168,7 +168,7 @@ impl EventWriter {
             Delta::Thinking { .. } | Delta::ThinkingSummary { .. } | Delta::Opaque { .. } | Delta::ThinkingId { .. }
         );
         let on_thought = self.call.is_none() && self.words != Some((choice, block, false));
-        if !thinks && !(on_thought && matches!(delta, Delta::Signature { .. })) {
+        if !(thinks || on_thought && matches!(delta, Delta::Signature { .. })) {
             return;
         }
         let (_, _, hidden) = self.hidden.get_or_insert_with(|| {

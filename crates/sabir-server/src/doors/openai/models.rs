@@ -11,7 +11,10 @@ use sabir_engine::CatalogEntry;
 use sabir_types::{Error, ErrorKind, Operation, Value};
 use serde_json::json;
 
-use super::{parse::admitted, render::error};
+use super::{
+    parse::admitted,
+    render::{error, give_request_id},
+};
 use crate::{
     app::App,
     doors::{
@@ -82,5 +85,7 @@ fn object(entry: &CatalogEntry) -> Value {
 }
 
 fn ok(value: &Value) -> Response {
-    json_response(StatusCode::OK, Body::from(value.to_string()), None)
+    let mut response = json_response(StatusCode::OK, Body::from(value.to_string()), None);
+    give_request_id(&mut response);
+    response
 }

@@ -7,14 +7,11 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use sabir_engine::{Answer, Content, Facts, Failure, Frame, Summary, call::RawCall};
-use sabir_types::{Error, ErrorKind, Map, Protocol, Response as Neutral, Value};
+use sabir_types::{Error, ErrorKind, Map, Protocol, Response as Neutral, Value, new_id};
 use sabir_wire::openai::{embed, render};
 use serde_json::json;
 
-use super::{
-    cut::Cutter,
-    parse::{Ask, Extended},
-};
+use super::parse::{Ask, Extended};
 use crate::{
     app::App,
     doors::{
@@ -44,15 +41,7 @@ pub(super) fn answer(app: &App, answer: Answer, ask: Ask, endpoint: &'static str
         Answer::Stream { facts, frames } => {
             let mut head = HeaderMap::new();
             add_headers(&mut head, &facts);
-            let writer = Writer {
-                chunks: None,
-                ask,
-                app: app.clone(),
-                endpoint,
-                facts,
-                failed: false,
-                passed: Cutter::default(),
-            };
+            let writer = Writer { chunks: None, ask, app: app.clone(), endpoint, facts, failed: false };
             let mut response = events::respond(frames, writer);
             response.headers_mut().extend(head);
             response
@@ -136,7 +125,6 @@ struct Writer {
     endpoint: &'static str,
     facts: Box<Facts>,
     failed: bool,
-    passed: Cutter,
 }
 
 impl Writer {
@@ -149,7 +137,7 @@ impl Writer {
 impl FrameWriter for Writer {
     fn frame(&mut self, frame: Frame) -> Bytes {
         match frame {
-            Frame::Passed(bytes) => self.passed.take(bytes),
+            Frame::Passed(bytes) => bytes,
             Frame::Events(events) => {
                 self.failed = false;
                 let mut out = Vec::with_capacity(256 * events.len());
@@ -163,7 +151,6 @@ impl FrameWriter for Writer {
             }
             Frame::Error(error) => {
                 self.failed = true;
-                self.passed.forget();
                 let mut out = Vec::new();
                 out.extend_from_slice(b"data: ");
                 out.extend_from_slice(render::error(&error).to_string().as_bytes());
@@ -173,14 +160,13 @@ impl FrameWriter for Writer {
             Frame::End(summary) => {
                 self.app.metrics().answered(self.endpoint, &self.facts, &summary);
                 let failed = self.failed;
+                let mut out = Vec::new();
                 if let Some(chunks) = &mut self.chunks
                     && !failed
                 {
-                    let mut out = Vec::new();
                     chunks.end(&summary.usage, &mut out);
-                    return out.into();
                 }
-                self.passed.rest()
+                out.into()
             }
         }
     }
@@ -201,6 +187,7 @@ pub(super) fn failure(failure: &Failure, ask: &Ask) -> Response {
 /// An error in this door's shape.
 pub fn error(error: &Error) -> Response {
     let mut response = json_response(status(error), Body::from(render::error(&shown(error)).to_string()), None);
+    give_request_id(&mut response);
     if error.kind() == ErrorKind::Authentication && error.upstream().is_none() {
         set(response.headers_mut(), "www-authenticate", "Bearer");
     }
@@ -254,4 +241,9 @@ fn request_id(headers: &mut HeaderMap, from: &HeaderMap, own: &str) {
         }
         None => set(headers, "x-request-id", own),
     }
+}
+
+/// An id for an answer that no call stands behind: clients show it whatever they got.
+pub(super) fn give_request_id(response: &mut Response) {
+    set(response.headers_mut(), "x-request-id", &new_id().to_string());
 }
