@@ -40,7 +40,8 @@ fn status_code(value: &Value) -> Option<u16> {
     value.as_u64().and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code))
 }
 
-fn read(status: u16, value: &Value, body: &[u8]) -> Error {
+/// Reads an error object that is known to be one.
+pub(crate) fn read(status: u16, value: &Value, body: &[u8]) -> Error {
     // Gemini's compatible surface wraps the object in an array.
     let value = match value {
         Value::Array(list) => list.first().unwrap_or(value),

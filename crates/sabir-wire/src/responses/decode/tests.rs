@@ -1,0 +1,2 @@
+//! Answers in odd shapes.
+use super::*;

@@ -1,0 +1,2 @@
+//! Requests of other doors in this protocol's words.
+use super::*;

@@ -1,0 +1,2 @@
+//! Requests that are read.
+use super::*;

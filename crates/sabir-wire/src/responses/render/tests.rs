@@ -1,0 +1,2 @@
+//! Answers that are written.
+use super::*;
