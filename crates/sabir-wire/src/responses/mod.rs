@@ -21,6 +21,3 @@ const ENCRYPTED: &str = "reasoning.encrypted_content";
 
 /// The entry of `include` that asks for log probabilities.
 const LOGPROBS: &str = "message.output_text.logprobs";
-
-#[cfg(test)]
-mod tests;

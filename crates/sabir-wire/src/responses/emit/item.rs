@@ -114,16 +114,14 @@ impl<'a> Writer<'a> {
     /// A thought, if this protocol's server can make something of it.
     fn thinking(&mut self, thinking: &Thinking, after: &[Block]) -> Option<Value> {
         let is_signed = thinking.provider.as_deref().is_none_or(|maker| SIGNERS.contains(&maker));
-        // A bare id means something only to a server that keeps what it said.
-        let kept = thinking.id.is_some() && self.req.store != Some(false);
         let followed = after.iter().any(|block| !matches!(block, Block::Thinking(_)));
-        if !is_signed || !followed || !(kept || thinking.opaque.is_some()) {
+        if !is_signed || !followed || thinking.opaque.is_none() {
             self.left_out("messages.thinking");
             return None;
         }
+        // Without its id: with it, the server insists on the very item that followed, by that one's id.
         let mut out = Map::new();
         out.insert("type".into(), "reasoning".into());
-        put(&mut out, "id", thinking.id.as_deref());
         out.insert("summary".into(), thought::summary(thinking));
         if let Some(text) = &thinking.text {
             out.insert("content".into(), json!([{"type": "reasoning_text", "text": text}]));

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every member is understood, kept in `rest` for providers of the same protocol, or
 //! refused by its path; none is dropped. Two things of an item mean nothing outside of the server
-//! that made it and go: the `id` of an item that is not a thought, and its `status`.
+//! that made it and go: its `id`, but for a thought's, and its `status`.
 
 mod item;
 mod part;

@@ -103,7 +103,10 @@ impl EventWriter {
     pub fn error(&mut self, error: &Error, out: &mut Vec<u8>) {
         self.begin(out);
         let words = &chat::error(error)["error"];
-        let said = json!({"code": words["code"], "message": words["message"], "param": words["param"]});
+        // Both shapes are about: some clients read the flat one, some raise only on the nested one.
+        let said = json!({
+            "code": words["code"], "message": words["message"], "param": words["param"], "error": words,
+        });
         self.write("error", said, out);
         let output = self.slots.iter_mut().filter_map(|slot| slot.done.take()).collect();
         let response = failure(error, &self.frame, output);

@@ -8,6 +8,9 @@ use serde_json::json;
 
 use super::{super::thought, Ending, Frame};
 
+/// The items that say whether they are complete.
+const ENDS: [&str; 3] = ["message", "function_call", "custom_tool_call"];
+
 /// The items of a content, and the blocks that this protocol has no word for.
 pub(super) fn items(
     content: &[Block],
@@ -48,7 +51,7 @@ pub(super) fn items(
     }
     if end != Ending::Completed
         && let Some(Value::Object(last)) = out.last_mut()
-        && last.contains_key("status")
+        && last.get("type").and_then(Value::as_str).is_some_and(|kind| ENDS.contains(&kind))
     {
         last.insert("status".into(), end.status().into());
     }
