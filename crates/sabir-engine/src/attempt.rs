@@ -216,7 +216,7 @@ fn prepare(
         }
         source => {
             let req = prepared.request(source)?;
-            let fitted = capability::fit(req, provider.spec(), strict, &mut warnings)?;
+            let fitted = capability::fit(req, provider.spec(), protocol, strict, &mut warnings)?;
             let (outbound, more) = provider.encode(&fitted, to)?;
             warnings.extend(more);
             outbound

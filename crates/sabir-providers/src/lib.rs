@@ -4,6 +4,7 @@
 //! the world (a key, the time for a signature) it is given.
 
 pub mod openai_compat;
+pub mod openai_responses;
 pub mod provider;
 mod providers;
 

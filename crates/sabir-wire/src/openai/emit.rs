@@ -94,7 +94,8 @@ pub fn is_reasoning_model(model: &str) -> bool {
 pub fn chat(req: &ChatRequest, model: &str, dialect: &Dialect, warnings: &mut Vec<Warning>) -> Result<Vec<u8>> {
     let mut out = Map::new();
     out.insert("model".into(), model.into());
-    out.insert("messages".into(), Writer { model, dialect, warnings }.messages(req)?.into());
+    let foreign = req.rest.protocol.is_some_and(|protocol| protocol != Protocol::OpenAi);
+    out.insert("messages".into(), Writer { model, dialect, warnings, foreign }.messages(req)?.into());
     tools(req, dialect, &mut out, warnings);
     format(req, &mut out);
     params(req, model, dialect, &mut out);
@@ -134,7 +135,7 @@ pub fn chat(req: &ChatRequest, model: &str, dialect: &Dialect, warnings: &mut Ve
             }
         }
     }
-    if req.rest.protocol.is_some_and(|protocol| protocol != Protocol::OpenAi) {
+    if foreign {
         for name in req.rest.members.keys() {
             warnings.push(left_out(name));
         }
@@ -155,6 +156,8 @@ struct Writer<'a> {
     model: &'a str,
     dialect: &'a Dialect,
     warnings: &'a mut Vec<Warning>,
+    /// The request came in another protocol: members of its messages mean nothing here.
+    foreign: bool,
 }
 
 impl Writer<'_> {
@@ -262,7 +265,7 @@ impl Writer<'_> {
             out.insert("tool_calls".into(), calls.into());
         }
         self.name(message, &mut out);
-        out.extend(message.rest.iter().map(|(name, value)| (name.clone(), value.clone())));
+        self.rest(message, &mut out);
         Ok(Value::Object(out))
     }
 
@@ -284,7 +287,7 @@ impl Writer<'_> {
         out.insert("role".into(), role.into());
         out.insert("content".into(), content);
         self.name(message, &mut out);
-        out.extend(message.rest.iter().map(|(name, value)| (name.clone(), value.clone())));
+        self.rest(message, &mut out);
         Value::Object(out)
     }
 
@@ -294,6 +297,14 @@ impl Writer<'_> {
             out.insert("name".into(), name.as_str().into());
         } else {
             self.left_out("messages.name");
+        }
+    }
+
+    fn rest(&mut self, message: &Message, out: &mut Map<String, Value>) {
+        if self.foreign {
+            message.rest.keys().for_each(|name| self.left_out(&format!("messages.{name}")));
+        } else {
+            out.extend(message.rest.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
     }
 

@@ -14,6 +14,15 @@ use crate::openai::emit::{effort_for, is_reasoning_model};
 
 /// The body of a request.
 pub fn chat(req: &ChatRequest, model: &str, warnings: &mut Vec<Warning>) -> Result<Vec<u8>> {
+    body(req, model, false, warnings)
+}
+
+/// The body of a request whose answer shall hold thoughts that can be sent back.
+pub fn chat_with_thoughts(req: &ChatRequest, model: &str, warnings: &mut Vec<Warning>) -> Result<Vec<u8>> {
+    body(req, model, true, warnings)
+}
+
+fn body(req: &ChatRequest, model: &str, thoughts: bool, warnings: &mut Vec<Warning>) -> Result<Vec<u8>> {
     refuse(req)?;
     let mut out = Map::new();
     out.insert("model".into(), model.into());
@@ -38,7 +47,7 @@ pub fn chat(req: &ChatRequest, model: &str, warnings: &mut Vec<Warning>) -> Resu
     put(&mut out, "store", req.store);
     put(&mut out, "prompt_cache_key", req.prompt_cache_key.as_deref());
     rest(req, &mut out, warnings);
-    include(req, model, &mut out);
+    include(req, model, thoughts, &mut out);
     serde_json::to_vec(&out).map_err(|e| Error::internal("a request could not be written").with_source(e))
 }
 
@@ -146,10 +155,11 @@ fn rest(req: &ChatRequest, out: &mut Map<String, Value>, warnings: &mut Vec<Warn
 
 /// What the answer has to hold beside the usual: without it, thoughts of a model whose server
 /// keeps nothing could not be sent back.
-fn include(req: &ChatRequest, model: &str, out: &mut Map<String, Value>) {
+fn include(req: &ChatRequest, model: &str, thoughts: bool, out: &mut Map<String, Value>) {
     let mut wanted = Vec::new();
     let thinks = req.reasoning.is_some() || is_reasoning_model(model);
-    if req.store == Some(false) && thinks && req.rest.protocol != Some(Protocol::Responses) {
+    let forgets = req.store == Some(false) && thinks && req.rest.protocol != Some(Protocol::Responses);
+    if thoughts || forgets {
         wanted.push(ENCRYPTED);
     }
     if req.params.logprobs == Some(true) {
