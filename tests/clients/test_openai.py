@@ -369,6 +369,75 @@ def test_json_object(client, upstream):
     assert upstream.only.json["response_format"] == {"type": "json_object"}
 
 
+# TensorZero's members, which this door understands as well
+
+
+def test_a_call_of_an_episode(client, gateway, upstream):
+    first = client.chat.completions.create(model="tensorzero::model_name::gpt", messages=HI)
+    episode = first.model_extra["episode_id"]
+    raw = client.chat.completions.with_raw_response.create(
+        model="gpt",
+        messages=HI,
+        extra_body={
+            "tensorzero::episode_id": episode,
+            "tensorzero::tags": {"user": "ada"},
+            "tensorzero::extra_body": [{"pointer": "/seed", "value": 3}],
+            "tensorzero::extra_headers": [{"name": "x-thing", "value": "v"}],
+            "tensorzero::include_raw_response": True,
+        },
+    )
+    second = raw.parse()
+    assert second.model_extra["episode_id"] == episode
+    assert second.id == raw.headers["x-sabir-inference-id"]
+    assert json.loads(second.model_extra["tensorzero_raw_response"][0]["data"])["id"] == "chatcmpl-mock"
+    sent = upstream.last.json
+    assert sent["seed"] == 3 and upstream.last.headers["x-thing"] == "v"
+    assert not [name for name in sent if "tensorzero" in name]
+    assert json.loads(gateway.row(second.id)["tags"]) == {"user": "ada"}
+
+
+def test_a_stream_of_an_episode(client, upstream):
+    stream = client.chat.completions.create(model="tensorzero::model_name::gpt", messages=HI, stream=True)
+    chunks = list(stream)
+    assert texts(chunks) == "Hello there."
+    assert len({chunk.model_extra["episode_id"] for chunk in chunks}) == 1
+
+
+def test_credentials_of_the_call(client, upstream):
+    credentials = {"tensorzero::credentials": {"the_key": "sk-of-this-call"}}
+    client.chat.completions.create(model="dynamic", messages=HI, extra_body=credentials)
+    assert upstream.only.headers["authorization"] == "Bearer sk-of-this-call"
+    assert b"sk-of-this-call" not in upstream.only.body
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_cache(client, upstream, stream):
+    messages = [{"role": "user", "content": f"what is kept with stream {stream}?"}]
+    extra_body = {"tensorzero::cache_options": {"enabled": "on"}}
+    for _ in range(2):
+        got = client.chat.completions.create(model="gpt", messages=messages, stream=stream, extra_body=extra_body)
+        assert (texts(got) if stream else got.choices[0].message.content) == "Hello there."
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize("member", ["tensorzero::episod_id", "tensorzero::variant_name", "tensorzero::namespace"])
+def test_members_that_mean_nothing_are_refused(client, upstream, member):
+    with pytest.raises(openai.APIStatusError, match=member):
+        client.chat.completions.create(model="gpt", messages=HI, extra_body={member: "x"})
+    assert not upstream.requests
+
+
+def test_the_other_base_path(gateway):
+    with openai.OpenAI(base_url=f"{gateway.url}/openai/v1", api_key="x", max_retries=0) as client:
+        assert client.chat.completions.create(model="gpt", messages=HI).choices
+        assert client.embeddings.create(model="embed", input="x", encoding_format="float").data
+        assert client.models.list().data
+
+
+def test_a_query_does_no_harm(client):
+    assert client.chat.completions.create(model="gpt", messages=HI, extra_query={"beta": "true"}).choices
+
+
 # Azure's paths
 
 

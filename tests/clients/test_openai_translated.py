@@ -7,8 +7,8 @@ import json
 import openai
 import pytest
 
+from upstream import ANTHROPIC, UntilClosed
 from words import HI, PIXEL, WEATHER, call, claude_events, claude_tool_events, collect_calls, gemini, gemini_events, texts
-from upstream import UntilClosed
 
 pytestmark = pytest.mark.openai
 
@@ -211,3 +211,106 @@ def test_closing_a_stream_cancels_the_call(client, gateway, upstream, model):
     row = gateway.row(raw.headers["x-sabir-inference-id"])
     assert row["status"] == "cancelled"
     assert "one" in row["output"]
+
+
+@pytest.mark.parametrize(
+    "reason, wanted",
+    [("end_turn", "stop"), ("max_tokens", "length"), ("stop_sequence", "stop"), ("refusal", "content_filter")],
+)
+def test_why_claude_stopped(client, upstream, reason, wanted):
+    upstream.reply({**ANTHROPIC, "stop_reason": reason})
+    completion = client.chat.completions.create(model="claude", messages=HI, stop=["x"])
+    assert completion.choices[0].finish_reason == wanted
+
+
+@pytest.mark.parametrize(
+    "reason, wanted", [("STOP", "stop"), ("MAX_TOKENS", "length"), ("SAFETY", "content_filter"), ("NEW", "stop")]
+)
+def test_why_gemini_stopped(client, upstream, reason, wanted):
+    upstream.reply(gemini({"text": "one"}, finish=reason))
+    completion = client.chat.completions.create(model="gemini", messages=HI)
+    assert completion.choices[0].finish_reason == wanted
+
+
+# Here a prompt's tokens include those that came from the cache; there they do not.
+def test_claudes_cached_tokens(client, upstream):
+    usage = {"input_tokens": 7, "output_tokens": 3, "cache_read_input_tokens": 90, "cache_creation_input_tokens": 0}
+    upstream.reply({**ANTHROPIC, "usage": usage})
+    usage = client.chat.completions.create(model="claude", messages=HI).usage
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (97, 3, 100)
+    assert usage.prompt_tokens_details.cached_tokens == 90
+
+
+def test_geminis_thinking_tokens(client, upstream):
+    usage = {"promptTokenCount": 7, "candidatesTokenCount": 3, "thoughtsTokenCount": 20, "totalTokenCount": 30}
+    upstream.reply({**gemini({"text": "one"}), "usageMetadata": usage})
+    usage = client.chat.completions.create(model="gemini", messages=HI).usage
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (7, 23, 30)
+    assert usage.completion_tokens_details.reasoning_tokens == 20
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_claudes_thinking_is_not_in_the_text(client, upstream, stream):
+    thinking = {"type": "thinking", "thinking": "let me see", "signature": "sig"}
+    if stream:
+        begin, *rest = claude_events("one")
+        blocks = [
+            {"type": "content_block_start", "index": 0, "content_block": {**thinking, "thinking": "", "signature": ""}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "let me see"}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "sig"}},
+            {"type": "content_block_stop", "index": 0},
+        ]
+        rest = [(name, {**event, "index": 1} if "index" in event else event) for name, event in rest]
+        upstream.stream(begin, *((event["type"], event) for event in blocks), *rest)
+        chunks = list(client.chat.completions.create(model="claude", messages=HI, stream=True))
+        text = texts(chunks)
+        thought = "".join(
+            (chunk.choices[0].delta.model_extra or {}).get("reasoning_content") or "" for chunk in chunks if chunk.choices
+        )
+    else:
+        upstream.reply({**ANTHROPIC, "content": [thinking, {"type": "text", "text": "one"}]})
+        message = client.chat.completions.create(model="claude", messages=HI).choices[0].message
+        text, thought = message.content, message.model_extra["reasoning_content"]
+    assert (text, thought) == ("one", "let me see")
+
+
+def test_a_conversation_with_every_role(client, upstream):
+    messages = [
+        {"role": "developer", "content": "Be short."},
+        {"role": "user", "name": "ada", "content": [{"type": "text", "text": "hi"}]},
+        {"role": "assistant", "content": None, "function_call": {"name": "weather", "arguments": "{}"}},
+        {"role": "function", "name": "weather", "content": "rain"},
+        {"role": "assistant", "content": [{"type": "text", "text": "It rains."}]},
+        {"role": "user", "content": "and now?"},
+    ]
+    client.chat.completions.create(model="claude", messages=messages)
+    sent = upstream.only.json
+    assert "Be short." in json.dumps(sent["system"])
+    assert [message["role"] for message in sent["messages"]] == ["user", "assistant", "user", "assistant", "user"]
+    (used,) = sent["messages"][1]["content"]
+    (result,) = sent["messages"][2]["content"]
+    assert used["type"] == "tool_use" and result["type"] == "tool_result"
+    assert used["id"] == result["tool_use_id"]
+
+
+@pytest.mark.parametrize(
+    "more, name",
+    [
+        ({"n": 2}, "n"),
+        ({"logprobs": True}, "logprobs"),
+        ({"seed": 1}, "seed"),
+        ({"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}, "audio"),
+        ({"brand_new_member": True}, "brand_new_member"),
+    ],
+)
+def test_nothing_is_dropped_silently(gateway, more, name):
+    raw = gateway.post("/v1/chat/completions", {"model": "claude", "messages": HI, **more})
+    named = raw.headers.get("x-sabir-warnings", "") if raw.status == 200 else raw.text
+    assert name in named
+
+
+def test_audio_is_refused_where_nobody_hears_it(client, upstream):
+    audio = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+    with pytest.raises(openai.BadRequestError, match="audio"):
+        client.chat.completions.create(model="claude", messages=[{"role": "user", "content": [audio]}])
+    assert not upstream.requests

@@ -5,11 +5,13 @@
 
 pub mod openai_compat;
 pub mod openai_responses;
+mod parts;
 pub mod provider;
 mod providers;
+pub mod sign;
 
 pub use provider::{
-    Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Outbound, Provider, Script, Spec, Step,
-    StepOutcome, Target,
+    Capabilities, CredentialScheme, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Outbound, Provider, Script,
+    Spec, Step, StepOutcome, Target,
 };
 pub use providers::{all, find};

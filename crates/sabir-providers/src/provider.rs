@@ -115,6 +115,19 @@ impl Capabilities {
     };
 }
 
+/// What a provider takes as its credential: the engine gets it by this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialScheme {
+    /// One text, as it stands in the configuration.
+    Key,
+    /// A key of the resource, or a token of Entra ID (Azure).
+    Entra,
+    /// An OAuth token, made from a service account or another identity of Google's.
+    Google,
+    /// A bearer key, or parts that sign: then the text is [`crate::sign::sigv4::Keys`] as JSON.
+    Aws,
+}
+
 /// Where one call goes: everything that the configuration and the caller say about it.
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
@@ -209,6 +222,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// What it is and can do.
     fn spec(&self) -> &Spec;
 
+    /// What it takes as its credential.
+    fn credentials(&self) -> CredentialScheme {
+        CredentialScheme::Key
+    }
+
     /// The protocol that it speaks for this operation and target.
     fn protocol(&self, operation: Operation, to: &Target<'_>) -> Protocol {
         let _ = (operation, to);
@@ -226,6 +244,13 @@ pub trait Provider: Send + Sync + fmt::Debug {
         let parts = self.head(req.operation(), req.is_stream(), to)?;
         let Encoded { body, warnings } = self.body(req, to)?;
         Ok((Outbound::Http(HttpRequest::from_parts(parts, body)), warnings))
+    }
+
+    /// How to ask for the number of tokens of a request, whose body is in this provider's protocol;
+    /// `None` if the provider does not count.
+    fn count_tokens(&self, body: &[u8], to: &Target<'_>) -> Result<Option<HttpRequest>> {
+        let _ = (body, to);
+        Ok(None)
     }
 
     /// The models that are always there: the built-in provider's.

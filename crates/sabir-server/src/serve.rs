@@ -10,22 +10,29 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
 use tower::ServiceExt;
 
-use crate::{app::App, doors};
+use crate::{app::App, doors, patient::Patient};
 
 /// How long a caller may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(60);
+/// How long a caller may read nothing of what waits for them.
+const STALL: Duration = Duration::from_secs(120);
 
 /// All doors on one router, below the configuration's base path.
 pub fn router(app: App) -> Router {
     let base = app.engine().config().gateway.base_path.clone();
     let doors = Router::new()
         .merge(doors::openai::routes())
+        .merge(doors::anthropic::routes())
+        .merge(doors::gemini::routes())
         .merge(doors::tensorzero::routes())
-        .method_not_allowed_fallback(doors::tensorzero::not_allowed)
-        .fallback(doors::tensorzero::unknown);
+        .method_not_allowed_fallback(doors::not_allowed)
+        .fallback(doors::unknown);
     let router = if base.is_empty() { doors } else { Router::new().nest(&base, doors) };
     router.with_state(app)
 }
@@ -41,6 +48,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         .max_concurrent_streams(1024);
     let server = Arc::new(server);
     let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -59,18 +67,22 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        connection(&server, &graceful, stream, peer, router.clone());
+        connection(&server, &graceful, &mut connections, stream, peer, router.clone());
+        while connections.try_join_next().is_some() {}
     }
     drop(listener);
     tracing::info!(grace_ms = grace.as_millis() as u64, "shutting down: no new calls, running ones may end");
     if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("the grace period is over: calls that still run are cut off");
+        // What they had so far is recorded as they are dropped, so before anybody flushes the ledger.
+        connections.shutdown().await;
     }
 }
 
 fn connection(
     server: &Arc<auto::Builder<TokioExecutor>>,
     graceful: &GracefulShutdown,
+    connections: &mut JoinSet<()>,
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
@@ -81,10 +93,11 @@ fn connection(
             Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
         }
     });
-    let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let connection =
+        server.serve_connection_with_upgrades(TokioIo::new(Patient::new(stream, STALL)), service).into_owned();
     let connection = graceful.watch(connection);
     // The listener's task does not wait for connections: `graceful` does.
-    tokio::spawn(async move {
+    connections.spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%peer, %error, "a connection ended with an error");
         }

@@ -39,7 +39,7 @@ pub struct Usage {
 impl Usage {
     /// Input and output together, where both are known.
     pub fn total(&self) -> Option<u64> {
-        Some(self.input_tokens? + self.output_tokens?)
+        Some(self.input_tokens?.saturating_add(self.output_tokens?))
     }
 
     /// Whether nothing is known.

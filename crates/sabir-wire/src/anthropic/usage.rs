@@ -12,7 +12,8 @@ pub(super) fn read(raw: Map<String, Value>) -> Usage {
     let (read, write) = (figure("cache_read_input_tokens"), figure("cache_creation_input_tokens"));
     let thinking = raw.get("output_tokens_details").and_then(|details| details.get("thinking_tokens"));
     Usage {
-        input_tokens: figure("input_tokens").map(|fresh| fresh + read.unwrap_or(0) + write.unwrap_or(0)),
+        input_tokens: figure("input_tokens")
+            .map(|fresh| fresh.saturating_add(read.unwrap_or(0)).saturating_add(write.unwrap_or(0))),
         output_tokens: figure("output_tokens"),
         cache_read_tokens: read,
         cache_write_tokens: write,
@@ -59,7 +60,7 @@ struct Details {
 impl<'a> Figures<'a> {
     /// The figures of an answer.
     pub(super) fn of(usage: &Usage, service_tier: Option<&'a str>) -> Self {
-        let cached = usage.cache_read_tokens.unwrap_or(0) + usage.cache_write_tokens.unwrap_or(0);
+        let cached = usage.cache_read_tokens.unwrap_or(0).saturating_add(usage.cache_write_tokens.unwrap_or(0));
         Self {
             input_tokens: usage.input_tokens.unwrap_or(0).saturating_sub(cached),
             cache_creation_input_tokens: usage.cache_write_tokens,

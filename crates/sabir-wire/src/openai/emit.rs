@@ -2,104 +2,37 @@
 //!
 //! Invariant: what the dialect has no word for is an error or a warning that names it.
 
+mod dialect;
+mod limits;
+mod reasoning;
+
+pub use dialect::{Choices, Dialect, ReasoningStyle, is_reasoning_model};
+pub use limits::fits;
+pub(crate) use reasoning::effort_for;
+
 use std::borrow::Cow;
 
 use sabir_types::{
-    Block, CallKind, ChatRequest, Effort, Error, Map, Media, Message, Protocol, ResponseFormat, Result, Role, Source,
-    Thinking, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Value, Warning,
+    Block, CallKind, ChatRequest, Error, Map, Media, Message, Protocol, ResponseFormat, Result, Role, Source, Thinking,
+    Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Value, Warning,
 };
 use serde_json::json;
-
-/// How one provider's words differ from OpenAI's. A difference is a field here, not a branch on a name.
-#[derive(Debug, Clone, Copy)]
-pub struct Dialect {
-    /// Models like this take `developer` in place of `system`.
-    pub developer: Option<fn(&str) -> bool>,
-    /// Whether several leading system messages may stand apart; otherwise they are joined.
-    pub many_systems: bool,
-    /// The name of the token limit.
-    pub max_tokens: &'static str,
-    /// Models like this take `max_completion_tokens` whatever `max_tokens` says.
-    pub completion_tokens: Option<fn(&str) -> bool>,
-    /// The name of the seed.
-    pub seed: &'static str,
-    /// The word for "call at least one tool".
-    pub required: &'static str,
-    /// Whether usage on a stream has to be asked for.
-    pub stream_usage: bool,
-    /// How to ask for thinking.
-    pub reasoning: ReasoningStyle,
-    /// Under which name thoughts of earlier turns go back; `None` leaves them out.
-    pub replay: Option<&'static str>,
-    /// Whether messages may carry a `name`.
-    pub names: bool,
-    /// Where documents go: OpenAI's `file` part, or a `document_url` part.
-    pub document_url: bool,
-    /// Whether an assistant turn with tool calls must carry a thought, an empty one if need be.
-    pub replay_always: bool,
-    /// Tool call ids must have exactly that many letters and digits: others are mapped.
-    pub id_length: Option<usize>,
-    /// Members of the request that the provider refuses: left out with a warning.
-    pub lacks: &'static [&'static str],
-}
-
-/// How to ask for thinking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReasoningStyle {
-    /// `reasoning_effort`.
-    Effort,
-    /// `thinking: {"type": "enabled"}`, with `reasoning_effort` beside it.
-    Thinking,
-    /// `reasoning: {"effort": …, "max_tokens": …}`.
-    Object,
-    /// `chat_template_kwargs: {"enable_thinking": …}`.
-    Template,
-}
-
-impl Dialect {
-    /// OpenAI's own words.
-    pub const OPENAI: Self = Self {
-        developer: Some(is_reasoning_model),
-        many_systems: true,
-        max_tokens: "max_completion_tokens",
-        completion_tokens: None,
-        seed: "seed",
-        required: "required",
-        stream_usage: true,
-        reasoning: ReasoningStyle::Effort,
-        replay: None,
-        names: true,
-        document_url: false,
-        replay_always: false,
-        id_length: None,
-        lacks: &[],
-    };
-
-    /// What most others take.
-    pub const COMPATIBLE: Self =
-        Self { developer: None, many_systems: false, max_tokens: "max_tokens", ..Self::OPENAI };
-}
-
-/// Whether OpenAI's model thinks before it answers, by its name (FORMAT: `o1`, `o3`, `o4-*`, `gpt-5*` and later).
-pub fn is_reasoning_model(model: &str) -> bool {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    if name.contains("chat") {
-        return false;
-    }
-    let digits = |prefix: &str| name.strip_prefix(prefix).and_then(|rest| rest.chars().next()?.to_digit(10));
-    digits("o").is_some() || digits("gpt-").is_some_and(|major| major >= 5)
-}
 
 /// The body of a chat request.
 pub fn chat(req: &ChatRequest, model: &str, dialect: &Dialect, warnings: &mut Vec<Warning>) -> Result<Vec<u8>> {
     let mut out = Map::new();
     out.insert("model".into(), model.into());
     let foreign = req.rest.protocol.is_some_and(|protocol| protocol != Protocol::OpenAi);
-    out.insert("messages".into(), Writer { model, dialect, warnings, foreign }.messages(req)?.into());
-    tools(req, dialect, &mut out, warnings);
+    let mut messages = Writer { model, dialect, warnings, foreign }.messages(req)?;
+    if dialect.alternate {
+        messages = limits::alternating(messages);
+    }
+    out.insert("messages".into(), messages.into());
+    tools(req, dialect, &mut out, warnings)?;
     format(req, &mut out);
     params(req, model, dialect, &mut out);
-    reasoning(req, dialect, &mut out, warnings);
+    limits::limit(req, dialect, &mut out, warnings)?;
+    reasoning::reasoning(req, dialect, &mut out, warnings);
     if req.stream {
         out.insert("stream".into(), true.into());
         let wanted = req.stream_usage.unwrap_or(dialect.stream_usage);
@@ -141,9 +74,15 @@ pub fn chat(req: &ChatRequest, model: &str, dialect: &Dialect, warnings: &mut Ve
         }
     }
     for name in dialect.lacks {
-        if out.remove(*name).is_some() {
-            warnings.push(left_out(name));
+        match out.shift_remove(*name) {
+            // One answer is what everybody gives.
+            Some(value) if *name == "n" && value == 1 => {}
+            Some(_) => warnings.push(left_out(name)),
+            None => {}
         }
+    }
+    for (name, switch) in dialect.always {
+        out.entry(*name).or_insert_with(|| (*switch).into());
     }
     serde_json::to_vec(&out).map_err(|e| Error::internal("a chat request could not be written").with_source(e))
 }
@@ -174,6 +113,9 @@ impl Writer<'_> {
                     out.push(self.named(message, self.system_role(), content));
                 }
             }
+        }
+        if out.is_empty() {
+            return Err(Error::bad_request("messages: nothing in them can be sent").with_param("messages"));
         }
         Ok(out)
     }
@@ -209,8 +151,9 @@ impl Writer<'_> {
             }
         }
         let said: Vec<Value> = said.into_iter().flatten().collect();
-        if !said.is_empty() {
-            let content = plain(said);
+        // A turn that says nothing is still a turn; one of tool results alone became their messages.
+        if !said.is_empty() || message.content.is_empty() {
+            let content = if said.is_empty() { "".into() } else { plain(said) };
             out.push(self.named(message, "user", content));
         }
         Ok(())
@@ -275,7 +218,11 @@ impl Writer<'_> {
             if let Some(details) = thinking.rest.get("reasoning_details") {
                 out.insert(name.into(), details.clone());
             } else if let Some(text) = &thinking.text {
-                out.insert("reasoning".into(), text.as_str().into());
+                if self.dialect.reasoning == ReasoningStyle::Object {
+                    out.insert("reasoning".into(), text.as_str().into());
+                } else {
+                    out.insert(name.into(), json!([{"type": "reasoning.text", "text": text}]));
+                }
             }
         } else if let Some(text) = &thinking.text {
             out.insert(name.into(), text.as_str().into());
@@ -440,15 +387,21 @@ fn tool_call(call: &ToolCall, dialect: &Dialect) -> Value {
     }
 }
 
-fn tools(req: &ChatRequest, dialect: &Dialect, out: &mut Map<String, Value>, warnings: &mut Vec<Warning>) {
-    if !req.tools.is_empty() {
-        out.insert("tools".into(), req.tools.iter().map(tool).collect());
+fn tools(
+    req: &ChatRequest,
+    dialect: &Dialect,
+    out: &mut Map<String, Value>,
+    warnings: &mut Vec<Warning>,
+) -> Result<()> {
+    let (list, choice) = limits::choose(req, dialect)?;
+    if !list.is_empty() {
+        out.insert("tools".into(), list.iter().copied().map(tool).collect());
     }
-    if let Some(choice) = &req.tool_choice {
+    if let Some(choice) = &choice {
         out.insert("tool_choice".into(), self::choice(choice, dialect));
     }
     match req.parallel_tool_calls {
-        Some(yes) if !req.tools.is_empty() => {
+        Some(yes) if !list.is_empty() => {
             out.insert("parallel_tool_calls".into(), yes.into());
         }
         // Without tools the API answers 400, and without tools it means nothing.
@@ -458,6 +411,7 @@ fn tools(req: &ChatRequest, dialect: &Dialect, out: &mut Map<String, Value>, war
         }),
         None => {}
     }
+    Ok(())
 }
 
 fn tool(tool: &Tool) -> Value {
@@ -535,54 +489,6 @@ fn params(req: &ChatRequest, model: &str, dialect: &Dialect, out: &mut Map<Strin
     put(out, "logprobs", params.logprobs);
     put(out, "top_logprobs", params.top_logprobs);
     put(out, "n", params.n);
-}
-
-fn reasoning(req: &ChatRequest, dialect: &Dialect, out: &mut Map<String, Value>, warnings: &mut Vec<Warning>) {
-    let Some(reasoning) = &req.reasoning else { return };
-    let off = reasoning.effort == Some(Effort::None) || reasoning.budget_tokens == Some(0);
-    let effort = reasoning.effort.or_else(|| reasoning.budget_tokens.map(effort_for));
-    match dialect.reasoning {
-        ReasoningStyle::Effort => put(out, "reasoning_effort", effort.map(Effort::as_str)),
-        ReasoningStyle::Thinking => {
-            out.insert("thinking".into(), json!({"type": if off { "disabled" } else { "enabled" }}));
-            if !off {
-                put(out, "reasoning_effort", reasoning.effort.map(Effort::as_str));
-            }
-        }
-        ReasoningStyle::Object => {
-            let mut object = Map::new();
-            match (reasoning.effort, reasoning.budget_tokens) {
-                (_, Some(budget)) if budget > 0 => put(&mut object, "max_tokens", Some(budget)),
-                (Some(effort), _) => put(&mut object, "effort", Some(effort.as_str())),
-                _ => put(&mut object, "enabled", Some(!off)),
-            }
-            out.insert("reasoning".into(), Value::Object(object));
-        }
-        ReasoningStyle::Template => {
-            out.insert("chat_template_kwargs".into(), json!({"enable_thinking": !off}));
-            if !off {
-                put(out, "reasoning_effort", reasoning.effort.map(Effort::as_str));
-            }
-        }
-    }
-    if reasoning.budget_tokens.is_some_and(|budget| budget > 0) && dialect.reasoning != ReasoningStyle::Object {
-        warnings.push(Warning {
-            param: "reasoning.budget_tokens".into(),
-            message: "the provider takes no number of tokens: the nearest effort was asked for".into(),
-        });
-    }
-}
-
-/// The effort that a number of thinking tokens stands for: the steps are those that the field's
-/// documentation gives for its efforts (1,024 low, 8,192 medium, 24,576 high).
-pub(crate) fn effort_for(budget: i64) -> Effort {
-    match budget {
-        0 => Effort::None,
-        i64::MIN..=-1 => Effort::Medium,
-        1..=1024 => Effort::Low,
-        1025..=8192 => Effort::Medium,
-        _ => Effort::High,
-    }
 }
 
 fn put(out: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {

@@ -52,7 +52,7 @@ pub fn usage(usage: &Usage) -> Value {
     let (input, output) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
     out.insert("prompt_tokens".into(), input.into());
     out.insert("completion_tokens".into(), output.into());
-    out.insert("total_tokens".into(), (input + output).into());
+    out.insert("total_tokens".into(), input.saturating_add(output).into());
     let mut details = |name: &str, fields: [(&str, Option<u64>); 3]| {
         let fields: Map<String, Value> =
             fields.iter().filter_map(|(name, count)| Some(((*name).to_owned(), Value::from((*count)?)))).collect();

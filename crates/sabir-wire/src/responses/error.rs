@@ -39,7 +39,7 @@ fn read(error: &Value) -> Error {
         _ => 500,
     };
     let value = json!({"error": error});
-    openai::error::read(status, &value, value.to_string().as_bytes())
+    openai::error::object(status, &value, value.to_string().as_bytes())
 }
 
 /// Whether a code says that the request is to blame.

@@ -116,3 +116,11 @@ fn xai_counts_thoughts_apart() {
         "completion_tokens_details":{"reasoning_tokens":228}});
     assert_eq!(usage(&raw).output_tokens, Some(229));
 }
+
+#[test]
+fn absurd_figures_do_not_overflow() {
+    let most = u64::MAX;
+    let raw = serde_json::json!({"prompt_tokens": most, "completion_tokens": most, "total_tokens": most,
+        "completion_tokens_details": {"reasoning_tokens": most}});
+    assert_eq!(usage(&raw).total(), Some(most));
+}

@@ -15,9 +15,9 @@ pub fn usage(raw: &Value) -> Usage {
     // xAI counts thinking apart: then only all three together give the total.
     if let (Some(input), Some(out), Some(thought), Some(total)) = (input, output, reasoning, number("/total_tokens"))
         && thought > 0
-        && input + out + thought == total
+        && input.saturating_add(out).saturating_add(thought) == total
     {
-        output = Some(out + thought);
+        output = Some(out.saturating_add(thought));
     }
     // An embedding has no output, and says so by a total that equals the input.
     if output.is_none() && input.is_some() && number("/total_tokens") == input {
