@@ -43,6 +43,11 @@ pub fn embedding(body: &[u8]) -> Result<Peek> {
     look(body, Rules { model: true, needs: "input" })
 }
 
+/// Looks at a request of the Responses API.
+pub fn response(body: &[u8]) -> Result<Peek> {
+    look(body, Rules { model: true, needs: "input" })
+}
+
 /// Looks at a chat request whose model stands in the path (Azure's deployments).
 pub fn deployment(body: &[u8]) -> Result<Peek> {
     look(body, Rules { model: false, needs: "messages" })

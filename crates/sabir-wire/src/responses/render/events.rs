@@ -7,8 +7,7 @@
 use std::collections::BTreeMap;
 
 use sabir_types::{
-    Block, CallKind, Delta, Error, Event, FinishReason, Map, Media, Protocol, Source, Text, Thinking, ToolCall, Usage,
-    Value,
+    Block, CallKind, Delta, Error, Event, FinishReason, Media, Protocol, Source, Text, Thinking, ToolCall, Usage, Value,
 };
 use serde_json::json;
 
@@ -17,7 +16,6 @@ use super::{
     Ending, Frame, Tail, assemble, failure, head,
     item::{self, arguments},
 };
-use crate::openai::render as chat;
 
 /// Writes events as this protocol's events.
 #[derive(Debug)]
@@ -102,12 +100,7 @@ impl EventWriter {
     /// Writes an error, and that the answer failed.
     pub fn error(&mut self, error: &Error, out: &mut Vec<u8>) {
         self.begin(out);
-        let words = &chat::error(error)["error"];
-        // Both shapes are about: some clients read the flat one, some raise only on the nested one.
-        let said = json!({
-            "code": words["code"], "message": words["message"], "param": words["param"], "error": words,
-        });
-        self.write("error", said, out);
+        self.write("error", super::said(error), out);
         let output = self.slots.iter_mut().filter_map(|slot| slot.done.take()).collect();
         let response = failure(error, &self.frame, output);
         self.write("response.failed", json!({"response": response}), out);
@@ -428,18 +421,8 @@ impl EventWriter {
     }
 
     fn write(&mut self, kind: &str, members: Value, out: &mut Vec<u8>) {
-        let mut event = Map::new();
-        event.insert("type".into(), kind.into());
-        event.insert("sequence_number".into(), self.number.into());
-        if let Value::Object(members) = members {
-            event.extend(members);
-        }
+        super::write(kind, self.number, members, out);
         self.number += 1;
-        out.extend_from_slice(b"event: ");
-        out.extend_from_slice(kind.as_bytes());
-        out.extend_from_slice(b"\ndata: ");
-        out.extend_from_slice(Value::Object(event).to_string().as_bytes());
-        out.extend_from_slice(b"\n\n");
     }
 }
 

@@ -103,6 +103,32 @@ pub fn error(error: &Error) -> Value {
     chat::error(error)
 }
 
+/// Writes an error into a stream whose events are not ours.
+pub fn error_event(error: &Error, out: &mut Vec<u8>) {
+    write("error", 0, said(error), out);
+}
+
+/// What an `error` event says, in both shapes that are about: some clients read the flat one, some
+/// raise only on the nested one.
+fn said(error: &Error) -> Value {
+    let words = &chat::error(error)["error"];
+    json!({"code": words["code"], "message": words["message"], "param": words["param"], "error": words})
+}
+
+fn write(kind: &str, number: u64, members: Value, out: &mut Vec<u8>) {
+    let mut event = Map::new();
+    event.insert("type".into(), kind.into());
+    event.insert("sequence_number".into(), number.into());
+    if let Value::Object(members) = members {
+        event.extend(members);
+    }
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\ndata: ");
+    out.extend_from_slice(Value::Object(event).to_string().as_bytes());
+    out.extend_from_slice(b"\n\n");
+}
+
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
