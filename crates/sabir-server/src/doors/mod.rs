@@ -6,6 +6,7 @@ pub mod extension;
 mod fallback;
 pub mod gemini;
 pub mod openai;
+pub mod responses;
 pub mod shared;
 pub mod tensorzero;
 
