@@ -12,8 +12,8 @@ from gateway import Gateway
 from upstream import Upstream
 
 # The environment with the old client has that client only.
-TENSORZERO = ["test_process.py", "test_tensorzero.py", "test_tensorzero_ledger.py"]
-collect_ignore = [] if importlib.util.find_spec("tensorzero") else TENSORZERO
+OTHERS = ["test_anthropic.py", "test_gemini.py", "test_process.py", "test_tensorzero.py", "test_tensorzero_ledger.py"]
+collect_ignore = [] if importlib.util.find_spec("tensorzero") else OTHERS
 
 KEY = "sk-of-the-provider"
 
