@@ -34,13 +34,15 @@ impl<'a> Writer<'a> {
             self.out.push(json!({"role": "developer", "content": [part]}));
         }
         for (at, message) in req.messages.iter().enumerate() {
-            self.message(message, &format!("messages[{at}]"))?;
+            let goes_on = req.messages.get(at + 1).is_some_and(|next| next.role == Role::Assistant);
+            self.message(message, goes_on, &format!("messages[{at}]"))?;
         }
         let instructions = (!texts.is_empty()).then(|| texts.join("\n\n"));
         Ok((instructions, self.out))
     }
 
-    fn message(&mut self, message: &Message, path: &str) -> Result<()> {
+    /// `goes_on`: the next turn is the same speaker's.
+    fn message(&mut self, message: &Message, goes_on: bool, path: &str) -> Result<()> {
         let (role, text) = match message.role {
             Role::Assistant => ("assistant", "output_text"),
             Role::User => ("user", "input_text"),
@@ -54,7 +56,9 @@ impl<'a> Writer<'a> {
             let path = format!("{path}.content[{at}]");
             let item = match block {
                 Block::Thinking(thinking) => {
-                    let Some(item) = self.thinking(thinking, &message.content[at + 1..]) else { continue };
+                    let after = &message.content[at + 1..];
+                    let followed = goes_on || after.iter().any(|block| !matches!(block, Block::Thinking(_)));
+                    let Some(item) = self.thinking(thinking, followed) else { continue };
                     item
                 }
                 Block::ToolCall(call) if message.role == Role::Assistant => tool_call(call),
@@ -112,9 +116,8 @@ impl<'a> Writer<'a> {
     }
 
     /// A thought, if this protocol's server can make something of it.
-    fn thinking(&mut self, thinking: &Thinking, after: &[Block]) -> Option<Value> {
+    fn thinking(&mut self, thinking: &Thinking, followed: bool) -> Option<Value> {
         let is_signed = thinking.provider.as_deref().is_none_or(|maker| SIGNERS.contains(&maker));
-        let followed = after.iter().any(|block| !matches!(block, Block::Thinking(_)));
         if !is_signed || !followed || thinking.opaque.is_none() {
             self.left_out("messages.thinking");
             return None;

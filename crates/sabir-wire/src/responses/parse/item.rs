@@ -87,6 +87,11 @@ impl Conversation {
                 Some(last) if last.role == Role::Assistant && (rest.is_empty() || last.rest == rest) => {
                     last.content.extend(blocks);
                 }
+                // What was thought and done before the first word is part of the same turn.
+                Some(last) if last.role == Role::Assistant && last.rest.is_empty() && !speaks(last) => {
+                    last.content.extend(blocks);
+                    last.rest = rest;
+                }
                 _ => self.turn(Role::Assistant, blocks, rest),
             },
             other => {
@@ -140,6 +145,10 @@ impl Conversation {
         self.in_results = true;
         Ok(())
     }
+}
+
+fn speaks(message: &Message) -> bool {
+    message.content.iter().any(|block| matches!(block, Block::Text(_) | Block::Refusal { .. }))
 }
 
 fn verbatim(data: Value) -> Unknown {

@@ -138,3 +138,32 @@ fn what_cannot_be_understood_is_named() {
         "input": [{"type": "function_call_output", "call_id": "c", "output": "x"}],
     }));
 }
+
+#[test]
+fn a_phase_stays_with_its_words() {
+    let said = |text: &str, phase: &str| json!({"role": "assistant", "phase": phase, "content": [{"type": "output_text", "text": text}]});
+    let thought = json!({"type": "reasoning", "summary": [], "encrypted_content": "e"});
+    let chat = read(&json!({"model": "m", "input": [
+        {"role": "user", "content": "hi"}, thought, said("a", "commentary"), thought, said("b", "final_answer"), said("c", "final_answer"),
+    ]}));
+    let phases: Vec<_> =
+        chat.messages.iter().map(|message| message.rest.get("phase").and_then(Value::as_str)).collect();
+    assert_eq!(phases, [None, Some("commentary"), Some("final_answer")]);
+    assert_eq!(chat.messages[1].content.len(), 3);
+    let mut warnings = Vec::new();
+    let body = crate::responses::emit::chat(&chat, "m", &mut warnings).unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let kinds: Vec<_> = body["input"].as_array().unwrap().iter().map(|item| (&item["type"], &item["phase"])).collect();
+    let (message, reasoning) = (&json!("message"), &json!("reasoning"));
+    assert_eq!(
+        kinds,
+        [
+            (&Value::Null, &Value::Null),
+            (reasoning, &Value::Null),
+            (message, &json!("commentary")),
+            (reasoning, &Value::Null),
+            (message, &json!("final_answer")),
+        ]
+    );
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
