@@ -11,6 +11,7 @@ mod input;
 mod kill;
 mod leaving;
 mod mock;
+mod native_doors;
 mod oddities;
 mod other_door;
 mod passing;
