@@ -2,5 +2,6 @@
 
 pub mod events;
 pub mod extension;
+pub mod model_manager;
 pub mod openai;
 pub mod tensorzero;

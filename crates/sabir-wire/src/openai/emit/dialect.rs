@@ -124,4 +124,3 @@ pub fn is_reasoning_model(model: &str) -> bool {
     let digits = |prefix: &str| name.strip_prefix(prefix).and_then(|rest| rest.chars().next()?.to_digit(10));
     digits("o").is_some() || digits("gpt-").is_some_and(|major| major >= 5)
 }
-

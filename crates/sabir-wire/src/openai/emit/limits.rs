@@ -65,10 +65,9 @@ pub(super) fn limit(
     out: &mut Map<String, Value>,
     warnings: &mut Vec<Warning>,
 ) -> Result<()> {
-    for (name, asked, range) in [
-        ("temperature", req.params.temperature, dialect.temperature),
-        ("top_p", req.params.top_p, dialect.top_p),
-    ] {
+    for (name, asked, range) in
+        [("temperature", req.params.temperature, dialect.temperature), ("top_p", req.params.top_p, dialect.top_p)]
+    {
         let (Some(asked), Some((least, most))) = (asked, range) else { continue };
         let taken = asked.clamp(least, most);
         if taken != asked {
@@ -107,7 +106,9 @@ pub(super) fn alternating(messages: Vec<Value>) -> Vec<Value> {
 /// Whether two messages are the same speaker's and hold nothing but what they say.
 fn joins(first: &Value, second: &Value) -> bool {
     let plain = |message: &Value| {
-        message.as_object().is_some_and(|members| members.keys().all(|name| matches!(name.as_str(), "role" | "content")))
+        message
+            .as_object()
+            .is_some_and(|members| members.keys().all(|name| matches!(name.as_str(), "role" | "content")))
             && !message["content"].is_null()
     };
     first["role"] == second["role"]

@@ -8,7 +8,12 @@ use serde_json::json;
 use super::{Dialect, ReasoningStyle, put};
 
 /// Writes what the request says about thinking.
-pub(super) fn reasoning(req: &ChatRequest, dialect: &Dialect, out: &mut Map<String, Value>, warnings: &mut Vec<Warning>) {
+pub(super) fn reasoning(
+    req: &ChatRequest,
+    dialect: &Dialect,
+    out: &mut Map<String, Value>,
+    warnings: &mut Vec<Warning>,
+) {
     let Some(reasoning) = &req.reasoning else { return };
     let off = reasoning.effort == Some(Effort::None) || reasoning.budget_tokens == Some(0);
     let effort = reasoning.effort.or_else(|| reasoning.budget_tokens.map(effort_for));
@@ -75,7 +80,6 @@ fn effort_for(budget: i64) -> Effort {
         _ => Effort::High,
     }
 }
-
 
 /// The same steps the other way; above them the model's own limit holds.
 fn budget_for(effort: Effort) -> Option<i64> {
