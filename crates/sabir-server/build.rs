@@ -6,6 +6,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
+#[expect(clippy::disallowed_methods, reason = "cargo says where to write in a variable")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     let files = protox::compile(["proto/model_service.proto"], ["proto"])?;

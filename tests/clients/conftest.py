@@ -12,7 +12,8 @@ from gateway import Gateway
 from upstream import Upstream
 
 # The environment with the old client has that client only.
-collect_ignore = [] if importlib.util.find_spec("tensorzero") else ["test_process.py", "test_tensorzero.py"]
+TENSORZERO = ["test_process.py", "test_tensorzero.py", "test_tensorzero_ledger.py"]
+collect_ignore = [] if importlib.util.find_spec("tensorzero") else TENSORZERO
 
 KEY = "sk-of-the-provider"
 
@@ -159,7 +160,8 @@ def upstream(_upstream):
 
 @pytest.fixture
 def gateway(_gateway, upstream):
-    return _gateway
+    yield _gateway
+    _gateway.check()
 
 
 @pytest.fixture
@@ -187,4 +189,20 @@ def client(gateway):
 @pytest.fixture
 async def aclient(gateway):
     async with openai.AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key="sk-of-the-caller", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def t0(gateway):
+    from tensorzero import TensorZeroGateway
+
+    with TensorZeroGateway.build_http(gateway_url=gateway.url) as client:
+        yield client
+
+
+@pytest.fixture
+async def at0(gateway):
+    from tensorzero import AsyncTensorZeroGateway
+
+    async with await AsyncTensorZeroGateway.build_http(gateway_url=gateway.url) as client:
         yield client

@@ -81,6 +81,12 @@ class Gateway:
         finally:
             self.process.stdout.close()
         assert code == 0, f"exit code {code}\n{''.join(self.log)}"
+        assert not any("panicked" in line for line in self.log), "".join(self.log)
+
+    def check(self) -> None:
+        """Fails if the process is gone: the test that was its last is the one to blame."""
+        code = self.process.poll()
+        assert code is None, f"the gateway ended with {code}\n{''.join(self.log)}"
 
     def ask(self, method: str, path: str, body=None, headers: dict[str, str] | None = None) -> Raw:
         """A request without any client library."""

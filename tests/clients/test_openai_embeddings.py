@@ -71,6 +71,22 @@ def test_gemini(client, upstream):
     assert [list(item.embedding) for item in answer.data] == [[0.5, -0.25], [1.0, 2.0]]
 
 
+def test_tensorzeros_name_of_a_model(client, upstream):
+    answer = client.embeddings.create(
+        model="tensorzero::embedding_model_name::embed", input="x", encoding_format="float"
+    )
+    assert answer.data[0].embedding == [0.5, -0.25, 1.0]
+    assert upstream.only.json["model"] == "mock-embed"
+
+
+@pytest.mark.parametrize("status, wanted", [(400, openai.BadRequestError), (429, openai.RateLimitError)])
+def test_the_providers_errors(client, upstream, status, wanted):
+    upstream.reply({"error": {"message": "not today", "type": "some_error", "code": "some_code"}}, status)
+    with pytest.raises(wanted, match="not today") as caught:
+        client.embeddings.create(model="embed", input="x")
+    assert caught.value.code == "some_code"
+
+
 def test_a_chat_model_is_no_embedding_model(client):
     with pytest.raises(openai.NotFoundError):
         client.embeddings.create(model="gpt", input="x")
@@ -86,7 +102,9 @@ def test_an_empty_input_is_refused(client, upstream):
 
 
 def test_models_are_listed(client):
-    models = {model.id: model for model in client.models.list()}
+    page = client.models.list()
+    assert page._request_id
+    models = {model.id: model for model in page}
     assert {"gpt", "claude", "gemini", "embed", "org/llama:70b"} <= models.keys()
     for model in models.values():
         assert model.object == "model" and model.owned_by and isinstance(model.created, int)

@@ -156,6 +156,7 @@ def test_a_model_that_is_not_known(client):
     error = caught.value
     assert (error.type, error.code, error.param) == ("invalid_request_error", "model_not_found", "model")
     assert "not-there" in str(error)
+    assert error.request_id
 
 
 async def test_a_model_that_is_not_known_async(aclient):
@@ -178,6 +179,7 @@ def test_a_wrong_value_is_refused_by_its_path(client, upstream):
         client.chat.completions.create(model="claude", messages=[{"role": "user", "content": 7}])
     assert caught.value.type == "invalid_request_error"
     assert "messages[0].content" in (caught.value.param or "")
+    assert caught.value.request_id
     assert not upstream.requests
 
 
@@ -186,6 +188,14 @@ def test_a_path_that_is_not_there(client):
         client.get("/no/such/thing", cast_to=object)
     assert isinstance(caught.value.body, dict)
     assert "/v1/no/such/thing" in caught.value.body["message"]
+    assert caught.value.request_id
+
+
+def test_a_method_that_is_not_there(client):
+    with pytest.raises(openai.APIStatusError) as caught:
+        client.get("/chat/completions", cast_to=object)
+    assert caught.value.status_code == 405
+    assert "GET /v1/chat/completions" in caught.value.body["message"]
 
 
 @pytest.mark.parametrize(
@@ -235,6 +245,7 @@ def test_keys_of_the_gateway(locked):
                 with pytest.raises(openai.AuthenticationError) as caught:
                     call()
                 assert caught.value.code == "invalid_api_key"
+                assert caught.value.request_id
                 assert "sk-wrong" not in str(caught.value.body)
 
 

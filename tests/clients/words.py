@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 HI = [{"role": "user", "content": "hi"}]
 WEATHER = {
     "type": "function",
@@ -92,3 +94,25 @@ def collect_calls(stream) -> list[tuple[str, str, str]]:
             call[1] += piece.function.name or ""
             call[2] += piece.function.arguments or ""
     return [tuple(calls[index]) for index in sorted(calls)]
+
+
+# The same in TensorZero's words.
+
+INPUT = {"messages": HI}
+TOOL = {
+    "name": "weather",
+    "description": WEATHER["function"]["description"],
+    "parameters": WEATHER["function"]["parameters"],
+    "strict": False,
+}
+# What the built-in model `good` streams.
+WALLY = "Wally, the golden retriever, wagged his tail excitedly as he devoured a slice of cheese pizza."
+
+
+def said(chunks) -> str:
+    return "".join(block.text for chunk in chunks for block in chunk.content if block.type == "text")
+
+
+def error_of(caught) -> str:
+    """What the gateway wrote, which the client hands out as it is."""
+    return json.loads(caught.value.text)["error"]

@@ -4,14 +4,14 @@
 //! exactly one verdict for the endpoint's circuit.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     time::{Duration, SystemTime},
 };
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use sabir_providers::{Decoder, HttpRequest, HttpResponse, Outbound, Script, StepOutcome, Target};
-use sabir_types::{Accumulator, Error, ErrorKind, Event, Protocol, Request, Response, Result, Secret, Warning};
+use sabir_types::{Accumulator, Error, ErrorKind, Event, Protocol, Request, Response, Result, Secret, Usage, Warning};
 use sabir_wire::sse::SseDecoder;
 
 use crate::{
@@ -28,6 +28,8 @@ use crate::{
 
 /// The largest answer, whole or streamed.
 pub(crate) const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
+/// Anthropic's header for what is not in every version.
+const BETA: &str = "anthropic-beta";
 /// The most of a failure's body that is kept.
 const FAILURE_LIMIT: usize = 1024 * 1024;
 
@@ -36,7 +38,8 @@ pub(crate) enum Got {
     /// A whole answer. Its model call is closed.
     Whole { headers: HeaderMap, content: Content, outcome: Outcome, warnings: Vec<Warning> },
     /// A stream whose first events are there. Its model call is still open.
-    Stream { headers: HeaderMap, first: Vec<Frame>, feed: Feed, warnings: Vec<Warning> },
+    /// `seen` is what the first event of a stream that goes through says of usage.
+    Stream { headers: HeaderMap, first: Vec<Frame>, feed: Feed, seen: Usage, warnings: Vec<Warning> },
 }
 
 /// Where the rest of a stream comes from.
@@ -112,7 +115,7 @@ pub(crate) async fn attempt(
     limits: Limits,
     recorder: &mut Recorder,
 ) -> Result<Got> {
-    let key = match secret(&endpoint.credential, call) {
+    let key = match secret(&endpoint.credential, &call.options.credentials) {
         Ok(key) => key,
         Err(error) => return Err(fail(recorder, endpoint, endpoint.provider.spec().protocol, error)),
     };
@@ -163,17 +166,17 @@ fn fail(recorder: &mut Recorder, endpoint: &Endpoint, protocol: Protocol, error:
     error
 }
 
-/// The credential for a call, from the configuration or the caller.
-fn secret<'a>(credential: &'a Credential, call: &'a Call) -> Result<Option<&'a Secret>> {
+/// The credential for a call, from the configuration or the caller (`given`).
+pub(crate) fn secret<'a>(credential: &'a Credential, given: &'a HashMap<String, Secret>) -> Result<Option<&'a Secret>> {
     match credential {
         Credential::None => Ok(None),
         Credential::Static(secret) => Ok(Some(secret)),
-        Credential::Dynamic(name) => match call.options.credentials.get(name) {
+        Credential::Dynamic(name) => match given.get(name) {
             Some(secret) => Ok(Some(secret)),
             None => Err(Error::new(ErrorKind::Authentication, format!("the call brings no credential named `{name}`"))
                 .with_param("credentials")),
         },
-        Credential::Fallback(first, second) => secret(first, call).or_else(|_| secret(second, call)),
+        Credential::Fallback(first, second) => secret(first, given).or_else(|_| secret(second, given)),
         Credential::Missing(where_) => {
             Err(Error::new(ErrorKind::Authentication, format!("no API key for this provider: {where_}")))
         }
@@ -205,20 +208,29 @@ fn prepare(
                 && provider.passes(call.operation, body) =>
         {
             let mut parts = provider.head(call.operation, call.stream, to)?;
-            for (name, value) in headers {
-                if !parts.headers.contains_key(name) {
-                    parts.headers.append(name.clone(), value.clone());
-                }
-            }
+            forward(headers, &mut parts.headers);
             passed = !patch::changes_body(endpoint, &call.options);
-            let body = rename(body, model.clone(), to.model);
+            let body = match protocol {
+                // The model stands in the URL.
+                Protocol::Gemini => body.clone(),
+                _ => rename(body, model.clone(), to.model),
+            };
             Outbound::Http(HttpRequest::from_parts(parts, body))
         }
         source => {
             let req = prepared.request(source)?;
             let fitted = capability::fit(req, provider.spec(), strict, &mut warnings)?;
-            let (outbound, more) = provider.encode(&fitted, to)?;
+            let (mut outbound, more) = provider.encode(&fitted, to)?;
             warnings.extend(more);
+            if let Source::Wire { headers, .. } = source {
+                match &mut outbound {
+                    Outbound::Http(request) if call.door == protocol => forward(headers, request.headers_mut()),
+                    _ => warnings.extend(headers.contains_key(BETA).then(|| Warning {
+                        param: BETA.to_owned(),
+                        message: format!("left out: provider `{}` has no such header", provider.spec().id),
+                    })),
+                }
+            }
             outbound
         }
     };
@@ -234,6 +246,30 @@ fn prepare(
         script @ Outbound::Script(_) => script,
     };
     Ok(Ready { outbound, passed, warnings })
+}
+
+/// Adds the caller's headers to those of the provider's protocol. The configuration's stay, but for
+/// the version, which the caller's body was written for, and the betas, of which both lists count.
+pub(crate) fn forward(from: &HeaderMap, to: &mut HeaderMap) {
+    for (name, value) in from {
+        match name.as_str() {
+            "anthropic-version" => {
+                to.insert(name.clone(), value.clone());
+            }
+            BETA => {
+                let own = to.get(name).and_then(|own| own.to_str().ok()).unwrap_or_default();
+                let given = value.to_str().unwrap_or_default();
+                let both = [own, given].into_iter().filter(|list| !list.is_empty()).collect::<Vec<_>>().join(",");
+                if let Ok(both) = HeaderValue::from_str(&both) {
+                    to.insert(name.clone(), both);
+                }
+            }
+            _ if to.contains_key(name) => {}
+            _ => {
+                to.insert(name.clone(), value.clone());
+            }
+        }
+    }
 }
 
 /// The body with the provider's own model name in the place of the caller's.
@@ -348,22 +384,19 @@ async fn open(
     let over = || Error::bad_upstream(format!("`{}` ended its stream before the first event", endpoint.name));
     if passed {
         let mut framing = SseDecoder::new();
-        let mut seen = false;
+        let mut seen = None;
         let mut first = Vec::new();
-        while !seen {
+        while seen.is_none() {
             let Some(chunk) = body.chunk().await.transpose()? else {
-                let mut look = |event: sabir_wire::sse::SseEvent<'_>| {
-                    seen = true;
-                    provider.glance_event(event.event, event.data).map(drop)
-                };
+                let mut look =
+                    |event: sabir_wire::sse::SseEvent<'_>| provider.glance_event(event.event, event.data).map(drop);
                 framing.finish(&mut look)?;
                 return Err(over());
             };
             recorder.received(chunk.clone());
             let mut look = |event: sabir_wire::sse::SseEvent<'_>| {
-                if !seen {
-                    seen = true;
-                    provider.glance_event(event.event, event.data)?;
+                if seen.is_none() {
+                    seen = Some(provider.glance_event(event.event, event.data)?.usage);
                 }
                 Ok(())
             };
@@ -371,7 +404,8 @@ async fn open(
             first.push(Frame::Passed(chunk));
         }
         recorder.first_event();
-        return Ok(Got::Stream { headers, first, feed: Feed::Passed(body), warnings });
+        let seen = seen.unwrap_or_default();
+        return Ok(Got::Stream { headers, first, feed: Feed::Passed(body), seen, warnings });
     }
     let req = prepared.request(&call.source)?;
     let mut decoder = provider.decoder(req, to);
@@ -390,13 +424,15 @@ async fn open(
                 // Something came before it: the caller gets that, then the error.
                 recorder.first_event();
                 let first = vec![Frame::Events(events), Frame::Error(error)];
-                return Ok(Got::Stream { headers, first, feed: Feed::Decoded(body, decoder), warnings });
+                let feed = Feed::Decoded(body, decoder);
+                return Ok(Got::Stream { headers, first, feed, seen: Usage::default(), warnings });
             }
             return Err(error);
         }
     }
     recorder.first_event();
-    Ok(Got::Stream { headers, first: vec![Frame::Events(events)], feed: Feed::Decoded(body, decoder), warnings })
+    let (first, feed) = (vec![Frame::Events(events)], Feed::Decoded(body, decoder));
+    Ok(Got::Stream { headers, first, feed, seen: Usage::default(), warnings })
 }
 
 /// Whether an event is part of the answer rather than an announcement of it.
@@ -428,8 +464,8 @@ async fn play(
             }
         };
         recorder.first_event();
-        let first = vec![Frame::Events(first)];
-        return Ok(Got::Stream { headers: HeaderMap::new(), first, feed: Feed::Script(steps), warnings });
+        let (headers, first, feed) = (HeaderMap::new(), vec![Frame::Events(first)], Feed::Script(steps));
+        return Ok(Got::Stream { headers, first, feed, seen: Usage::default(), warnings });
     }
     let mut answer = Accumulator::new();
     let mut whole = None;

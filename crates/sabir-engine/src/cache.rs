@@ -13,7 +13,7 @@ use std::{
 use futures_util::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use sabir_store::ModelCallRow;
-use sabir_types::{Request, Result, Usage};
+use sabir_types::{Accumulator, Request, Response, Result, Usage};
 use tokio::sync::Notify;
 
 use crate::{
@@ -75,6 +75,11 @@ impl Cache {
         fresh.then_some(kept)
     }
 
+    /// Forgets all kept answers: the configuration that they came from is no more.
+    pub(crate) fn forget(&self) {
+        self.kept.invalidate_all();
+    }
+
     pub(crate) fn keep(&self, key: Key, kept: Kept) {
         self.kept.insert(key, Arc::new(kept));
     }
@@ -110,8 +115,9 @@ pub(crate) fn nothing() -> Usage {
     Usage { input_tokens: Some(0), output_tokens: Some(0), ..Usage::default() }
 }
 
-/// The key of a call. The caller's tags, credentials and episode are no part of it.
-pub(crate) fn key(call: &Call, model: &Model, request: impl FnOnce() -> Result<Vec<u8>>) -> Result<Key> {
+/// The key of a call under a configuration (its hash). The caller's tags, credentials and episode
+/// are no part of it.
+pub(crate) fn key(call: &Call, config: &str, model: &Model, request: impl FnOnce() -> Result<Vec<u8>>) -> Result<Key> {
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -119,6 +125,7 @@ pub(crate) fn key(call: &Call, model: &Model, request: impl FnOnce() -> Result<V
     };
     part(call.door.as_str().as_bytes());
     part(call.operation.as_str().as_bytes());
+    part(config.as_bytes());
     part(model.name.as_bytes());
     part(&[u8::from(call.stream), u8::from(call.options.rewrite), u8::from(call.options.include_raw)]);
     match &call.source {
@@ -134,6 +141,17 @@ pub(crate) fn key(call: &Call, model: &Model, request: impl FnOnce() -> Result<V
     let changes = format!("{:?} {:?}", call.options.extra_body, call.options.extra_headers);
     part(changes.as_bytes());
     Ok(hasher.finalize())
+}
+
+/// The answer that events add up to.
+pub(crate) fn answer_of(frames: &[Frame]) -> Response {
+    let mut answer = Accumulator::new();
+    for frame in frames {
+        if let Frame::Events(events) = frame {
+            events.iter().for_each(|event| answer.push(event));
+        }
+    }
+    Response::Chat(Box::new(answer.finish()))
 }
 
 /// A request as bytes that decide its answer.
@@ -224,7 +242,10 @@ impl Flight {
                         let over = batch.iter().any(|frame| matches!(frame, Frame::End(_)));
                         all.extend(batch.iter().cloned());
                         let call = if over { slot.lock().take() } else { None };
-                        if over && !all.iter().any(|frame| matches!(frame, Frame::Error(_))) {
+                        // An error that went through as bytes is known to the record alone.
+                        let failed = call.as_ref().is_some_and(|call| call.error.is_some())
+                            || all.iter().any(|frame| matches!(frame, Frame::Error(_)));
+                        if over && !failed {
                             kept = Some((std::mem::take(&mut all), call.clone()));
                         }
                         update(&mut |log| {
@@ -259,6 +280,11 @@ impl Flight {
     /// The model call behind it, once it is over.
     pub(crate) fn call(&self) -> Option<ModelCallRow> {
         self.log.lock().call.clone()
+    }
+
+    /// The answer that its events add up to so far.
+    pub(crate) fn answer(&self) -> Response {
+        answer_of(&self.log.lock().frames)
     }
 
     /// What came after the first `at` frames, and whether that was all.

@@ -236,7 +236,8 @@ pub enum Answer {
 /// One piece of a streamed answer.
 #[derive(Debug, Clone)]
 pub enum Frame {
-    /// Bytes in the door's own protocol; several events or part of one.
+    /// Bytes in the door's own protocol: whole events, so that a door can say something between two.
+    /// Only the last piece of an answer may lack the blank line at its end.
     Passed(Bytes),
     /// Events.
     Events(Vec<Event>),

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use sabir_providers::HttpResponse;
 use sabir_store::Ledger;
 use sabir_types::{Error, ErrorKind, Result};
 
@@ -14,6 +15,7 @@ use crate::{
     catalog::{Catalog, CatalogEntry},
     circuit::Circuits,
     config::{Config, env::Env},
+    counting::{self, Counting},
     pipeline,
     plan::Endpoint,
     transport::Transport,
@@ -52,6 +54,7 @@ impl Engine {
     pub fn replace_config(&self, config: Config) {
         self.config.store(Arc::new(config));
         self.catalog.forget();
+        self.cache.forget();
     }
 
     /// Where rows go; `None` if nothing is kept (`observability.durability = "off"`).
@@ -62,6 +65,11 @@ impl Engine {
     /// Runs a call from beginning to end.
     pub async fn run(self: &Arc<Self>, call: Call) -> Result<Answer, Box<Failure>> {
         pipeline::run(self.clone(), call).await
+    }
+
+    /// Has a provider of the door's protocol count the tokens of a request.
+    pub async fn count_tokens(&self, wanted: &Counting) -> Result<HttpResponse> {
+        counting::count(self, wanted).await
     }
 
     /// The models that can be called: those of the configuration and those of the providers that

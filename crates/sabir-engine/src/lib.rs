@@ -10,6 +10,7 @@ mod capability;
 mod catalog;
 mod circuit;
 pub mod config;
+mod counting;
 mod ends;
 mod engine;
 pub mod feedback;
@@ -25,4 +26,5 @@ mod transport;
 
 pub use call::{Answer, Call, CallOptions, Content, Facts, Failure, Frame, FrameStream, Source, Summary};
 pub use catalog::CatalogEntry;
+pub use counting::Counting;
 pub use engine::Engine;

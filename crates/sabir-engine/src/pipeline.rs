@@ -263,7 +263,7 @@ async fn answer(
             let summary = Box::new(Summary { usage, cost, finish_reason, calls, answer: None });
             Ok(Answer::Whole { facts, content, summary })
         }
-        Got::Stream { headers, first, feed, warnings } => {
+        Got::Stream { headers, first, feed, seen, warnings } => {
             let facts = facts(headers, warnings, &recorder);
             let tables = [&endpoint.timeouts, &config.gateway.timeouts];
             let between = tables.iter().find_map(|t| t.between_events);
@@ -273,6 +273,7 @@ async fn answer(
                 recorder,
                 first,
                 feed,
+                seen,
                 between,
                 deadline,
                 include_raw: call.options.include_raw,

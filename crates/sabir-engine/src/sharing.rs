@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use sabir_store::{ModelCallRow, Status};
-use sabir_types::{Response, Result, new_id};
+use sabir_types::{Error, Response, Result, new_id};
 
 use crate::{
     attempt::Prepared,
@@ -40,7 +40,7 @@ pub(crate) async fn run(
     wanted: CacheOptions,
 ) -> Result<Answer, Box<Failure>> {
     let mut prepared = Prepared::new();
-    let key = cache::key(&call, &model, || prepared.request(&call.source).and_then(cache::canonical));
+    let key = cache::key(&call, &config.hash, &model, || prepared.request(&call.source).and_then(cache::canonical));
     // A request that cannot be read gets its error from the path that tries to.
     let Ok(key) = key else { return pipeline::direct(engine, config, model, call, None).await };
     if wanted.read
@@ -104,7 +104,11 @@ async fn follow(engine: &Engine, config: &Config, call: Call, flight: Arc<Flight
         Ok(Beginning::Stream(facts)) => {
             let facts = own_facts(&facts, &call, &recorder);
             recorder.first_event();
-            let frames = flight.frames(move |frames, row| end(frames, row, recorder, durable));
+            let shared = flight.clone();
+            let frames = flight.frames(move |frames, row| {
+                // The batch with the end is not the whole answer.
+                end(frames, row, recorder, durable, move |_| shared.answer())
+            });
             Ok(Answer::Stream { facts, frames })
         }
     }
@@ -121,7 +125,7 @@ async fn replay(engine: &Engine, config: &Config, call: Call, kept: &Kept) -> Re
         }
         KeptAnswer::Stream(frames) => {
             recorder.first_event();
-            let frames = end(frames.clone(), kept.call.clone(), recorder, durable);
+            let frames = end(frames.clone(), kept.call.clone(), recorder, durable, cache::answer_of);
             let frames = futures_util::stream::StreamExt::flat_map(
                 futures_util::stream::once(frames),
                 futures_util::stream::iter::<Vec<Frame>>,
@@ -170,30 +174,25 @@ async fn whole(
 }
 
 /// The frames that hold the end, after the row is committed.
-async fn end(frames: Vec<Frame>, row: Option<ModelCallRow>, mut recorder: Recorder, durable: bool) -> Vec<Frame> {
+async fn end(
+    frames: Vec<Frame>,
+    row: Option<ModelCallRow>,
+    mut recorder: Recorder,
+    durable: bool,
+    answer: impl FnOnce(&[Frame]) -> Response,
+) -> Vec<Frame> {
     let shared = frames.iter().find_map(|frame| match frame {
         Frame::End(summary) => Some(summary.clone()),
         _ => None,
     });
     let summary = summary_of_nothing(&shared.unwrap_or_default());
-    let answer = row.as_ref().filter(|row| Some(row.protocol) != recorder.door()).map(|_| answer_of(&frames));
+    let answer = row.as_ref().filter(|row| Some(row.protocol) != recorder.door()).map(|_| answer(&frames));
     if let Err(error) = close(&mut recorder, answer.as_ref(), row, &summary, durable).await {
         return vec![Frame::Error(error), Frame::End(Box::new(summary))];
     }
     let mut frames: Vec<Frame> = frames.into_iter().filter(|frame| !matches!(frame, Frame::End(_))).collect();
     frames.push(Frame::End(Box::new(summary)));
     frames
-}
-
-/// The answer that events add up to.
-fn answer_of(frames: &[Frame]) -> Response {
-    let mut answer = sabir_types::Accumulator::new();
-    for frame in frames {
-        if let Frame::Events(events) = frame {
-            events.iter().for_each(|event| answer.push(event));
-        }
-    }
-    Response::Chat(Box::new(answer.finish()))
 }
 
 /// What a shared answer cost its second caller.
@@ -208,6 +207,9 @@ async fn close(
     summary: &Summary,
     durable: bool,
 ) -> Result<()> {
+    // Those who share a failure have failed too.
+    let error = row.as_ref().and_then(|row| row.error.as_ref()).map(|(kind, text)| Error::new(*kind, text.as_str()));
+    let status = if error.is_some() { Status::Error } else { Status::Ok };
     if let Some(mut row) = row {
         row.id = new_id();
         row.cached = true;
@@ -215,8 +217,8 @@ async fn close(
         recorder.add_cached(row);
     }
     let outcome =
-        Outcome { usage: summary.usage.clone(), cost: summary.cost, finish_reason: summary.finish_reason, error: None };
-    let ack = recorder.close(Status::Ok, output, &outcome);
+        Outcome { usage: summary.usage.clone(), cost: summary.cost, finish_reason: summary.finish_reason, error };
+    let ack = recorder.close(status, output, &outcome);
     if durable {
         ack.wait().await.map_err(|error| stream::unrecorded(&error))?;
     }

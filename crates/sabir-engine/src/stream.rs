@@ -41,6 +41,8 @@ pub(crate) struct Begun {
     pub(crate) recorder: Recorder,
     pub(crate) first: Vec<Frame>,
     pub(crate) feed: Feed,
+    /// What the first event said of usage, if the stream goes through: it may be long past at the end.
+    pub(crate) seen: Usage,
     pub(crate) protocol: Protocol,
     pub(crate) between: Option<Duration>,
     pub(crate) deadline: Option<Instant>,
@@ -84,6 +86,7 @@ pub(crate) fn run(mut begun: Begun) -> FrameStream {
     let first = std::mem::take(&mut begun.first);
     let mut running = Running {
         marker: Marker::of(begun.protocol),
+        usage: std::mem::take(&mut begun.seen),
         holder: Holder::default(),
         size: 0,
         begun,
@@ -91,7 +94,6 @@ pub(crate) fn run(mut begun: Begun) -> FrameStream {
         queue: VecDeque::new(),
         last: Vec::new(),
         answer: Accumulator::new(),
-        usage: Usage::default(),
         finish: None,
         error: None,
         sleep: None,
@@ -101,6 +103,9 @@ pub(crate) fn run(mut begun: Begun) -> FrameStream {
     };
     for frame in first {
         running.take(frame);
+    }
+    if matches!(running.begun.feed, Feed::Decoded(..)) {
+        running.look_back();
     }
     FrameStream(Box::pin(running))
 }
@@ -313,6 +318,18 @@ impl Running {
         }
     }
 
+    /// Looks for the end in what was read before this began.
+    fn look_back(&mut self) {
+        let mut seen = Bytes::new();
+        let looked = self.begun.recorder.tail(TAIL, &mut |bytes| {
+            seen = Bytes::copy_from_slice(bytes);
+            Ok(())
+        });
+        if looked.is_ok() {
+            self.marks_end(&seen);
+        }
+    }
+
     /// Whether the end of the stream is in these bytes, or came before them.
     fn marks_end(&mut self, bytes: &[u8]) -> bool {
         let lingering = matches!(self.phase, Phase::Lingering);
@@ -432,7 +449,7 @@ impl Running {
             ending.set(true);
             framing.finish(&mut look)
         });
-        self.usage = usage;
+        self.usage.update(usage);
         self.finish = finish;
         if self.error.is_some() {
             return;

@@ -6,6 +6,7 @@
 pub mod openai_compat;
 pub mod provider;
 mod providers;
+mod sign;
 
 pub use provider::{
     Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Outbound, Provider, Script, Spec, Step,

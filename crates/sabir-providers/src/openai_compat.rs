@@ -2,11 +2,17 @@
 //!
 //! Invariant: no provider is named here; a difference is a field of [`Quirks`].
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 use memchr::memmem;
 use sabir_types::{Error, Event, Operation, Protocol, Request, Response, Result, Value, Warning};
-use sabir_wire::openai::{self, decode::Glimpse, emit::Dialect};
+use sabir_wire::openai::{
+    self,
+    decode::{Glimpse, Reading},
+    emit::Dialect,
+};
 
 use crate::{Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Provider, Spec, Target};
 
@@ -22,8 +28,12 @@ pub struct OpenAiCompat {
 /// How a provider differs from OpenAI.
 #[derive(Debug)]
 pub struct Quirks {
-    /// Its words.
+    /// What it takes.
     pub dialect: Dialect,
+    /// What it answers.
+    pub reading: Reading,
+    /// Makes the bearer token of a key, given the seconds since 1970; otherwise the key itself is the token.
+    pub token: Option<fn(&str, u64) -> Cow<'_, str>>,
     /// Members of OpenAI's requests that it refuses: a body that holds one cannot go through untouched.
     pub refuses: &'static [&'static str],
     /// Options of the configuration that become headers: the option's name, the header's name.
@@ -34,7 +44,14 @@ pub struct Quirks {
 
 impl Quirks {
     /// None at all.
-    pub const NONE: Self = Self { dialect: Dialect::COMPATIBLE, refuses: &[], headers: &[], lists_models: true };
+    pub const NONE: Self = Self {
+        dialect: Dialect::COMPATIBLE,
+        reading: Reading::USUAL,
+        token: None,
+        refuses: &[],
+        headers: &[],
+        lists_models: true,
+    };
 }
 
 /// What the family's servers have in common.
@@ -84,7 +101,9 @@ impl OpenAiCompat {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(key) = to.key {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose())).map_err(|_| {
+            let key = key.expose();
+            let token = self.quirks.token.map_or(Cow::Borrowed(key), |token| token(key, to.now));
+            let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
                 let message =
                     format!("the key of provider `{}` holds characters that no header can carry", self.spec.id);
                 Error::new(sabir_types::ErrorKind::Config, message)
@@ -150,29 +169,32 @@ impl Provider for OpenAiCompat {
     fn decode(&self, req: &Request, _to: &Target<'_>, resp: &HttpResponse) -> Result<Response> {
         match req {
             Request::Embed(_) => Ok(Response::Embed(Box::new(openai::embed::decode(&resp.body)?))),
-            _ => Ok(Response::Chat(Box::new(openai::decode::chat(&resp.body)?))),
+            _ => Ok(Response::Chat(Box::new(self.quirks.reading.chat(&resp.body)?))),
         }
     }
 
     fn decoder(&self, _req: &Request, _to: &Target<'_>) -> Box<dyn Decoder> {
-        Box::new(Stream(openai::decode::ChatStream::new()))
+        Box::new(Stream(self.quirks.reading.stream()))
     }
 
-    fn passes(&self, _operation: Operation, body: &[u8]) -> bool {
+    fn passes(&self, operation: Operation, body: &[u8]) -> bool {
+        if operation == Operation::Chat && !openai::emit::fits(body, &self.quirks.dialect) {
+            return false;
+        }
         // A text that merely mentions the name is translated needlessly, which does no harm.
         !self.quirks.refuses.iter().any(|name| memmem::find(body, name.as_bytes()).is_some())
     }
 
     fn glance(&self, operation: Operation, body: &[u8]) -> Result<Glance> {
-        openai::decode::glance(operation, body).map(seen)
+        self.quirks.reading.glance(operation, body).map(seen)
     }
 
     fn glance_event(&self, _event: Option<&str>, data: &str) -> Result<Glance> {
-        openai::decode::glance_event(data).map(seen)
+        self.quirks.reading.glance_event(data).map(seen)
     }
 
     fn error(&self, resp: &HttpResponse) -> Error {
-        openai::error::decode(resp.status.as_u16(), &resp.body)
+        self.quirks.reading.error(resp.status.as_u16(), &resp.body)
     }
 
     fn protocol(&self, _operation: Operation, _to: &Target<'_>) -> Protocol {

@@ -228,6 +228,13 @@ pub trait Provider: Send + Sync + fmt::Debug {
         Ok((Outbound::Http(HttpRequest::from_parts(parts, body)), warnings))
     }
 
+    /// How to ask for the number of tokens of a request, whose body is in this provider's protocol;
+    /// `None` if the provider does not count.
+    fn count_tokens(&self, body: &[u8], to: &Target<'_>) -> Result<Option<HttpRequest>> {
+        let _ = (body, to);
+        Ok(None)
+    }
+
     /// The models that are always there: the built-in provider's.
     fn known_models(&self) -> &'static [&'static str] {
         &[]

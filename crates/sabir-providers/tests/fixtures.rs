@@ -67,6 +67,8 @@ fn tell(conclusion: &Conclusion, report: &[corpus::Uncovered]) {
     }
 }
 
+type Check = Box<dyn FnOnce(&Case) -> Result<(), Failed> + Send>;
+
 /// The tests of a case: what it has files for.
 fn add(case: Result<Case, String>, trials: &mut Vec<Trial>) {
     let case = match case {
@@ -77,7 +79,7 @@ fn add(case: Result<Case, String>, trials: &mut Vec<Trial>) {
         }
     };
     let kind = if case.own { "own" } else { "recorded" };
-    let mut push = |name: String, check: Box<dyn FnOnce(&Case) -> Result<(), Failed> + Send>| {
+    let mut push = |name: String, check: Check| {
         let (full, case) = (format!("{}/{name}", case.name()), Arc::clone(&case));
         trials.push(Trial::test(full, move || check(&case)).with_kind(kind));
     };

@@ -18,15 +18,20 @@ const DRAIN: usize = 256 * 1024 * 1024;
 /// How long that may take.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
-/// Who is calling: checks the key (`Authorization: Bearer`, `api-key` or `x-api-key`) against the
-/// gateway's own. `None` if the gateway asks for none.
+/// Who is calling: checks the key (`Authorization: Bearer`, `api-key`, `x-api-key` or
+/// `x-goog-api-key`) against the gateway's own. `None` if the gateway asks for none.
 pub fn admit(app: &App, headers: &HeaderMap) -> Result<Option<Arc<str>>> {
+    admit_with(app, headers, None)
+}
+
+/// [`admit`] for a door whose callers may bring the key elsewhere (Google's, in the query).
+pub fn admit_with(app: &App, headers: &HeaderMap, elsewhere: Option<&str>) -> Result<Option<Arc<str>>> {
     let config = app.engine().config();
     let keys = &config.gateway.api_keys;
     if keys.is_empty() {
         return Ok(None);
     }
-    let Some(given) = token(headers) else {
+    let Some(given) = token(headers).or(elsewhere) else {
         return Err(Error::new(
             ErrorKind::Authentication,
             "this gateway asks for a key: send it as `Authorization: Bearer KEY`",
@@ -47,7 +52,7 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     {
         return Some(token.trim());
     }
-    text("api-key").or_else(|| text("x-api-key"))
+    ["api-key", "x-api-key", "x-goog-api-key"].into_iter().find_map(text)
 }
 
 /// Compares without telling by its time where the first difference is.
@@ -63,7 +68,10 @@ pub async fn read(app: &App, headers: &HeaderMap, mut body: Body) -> Result<Byte
         || Error::new(ErrorKind::TooLarge, format!("the request's body is over the limit of {limit} bytes"));
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|declared| declared > limit) {
-        drain(&mut body).await;
+        // Who waits to be asked for the body need not send it at all.
+        if !headers.contains_key(header::EXPECT) {
+            drain(&mut body).await;
+        }
         return Err(too_large());
     }
     let whole = collect(&mut body, limit, declared.unwrap_or(0));

@@ -17,9 +17,10 @@ use hyper_util::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
+    task::JoinSet,
 };
-use tokio_rustls::{Accept, TlsAcceptor};
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::{app::App, doors};
@@ -32,9 +33,11 @@ pub fn router(app: App) -> Router {
     let base = app.engine().config().gateway.base_path.clone();
     let doors = Router::new()
         .merge(doors::openai::routes())
+        .merge(doors::anthropic::routes())
+        .merge(doors::gemini::routes())
         .merge(doors::tensorzero::routes())
-        .method_not_allowed_fallback(doors::tensorzero::not_allowed)
-        .fallback(doors::tensorzero::unknown);
+        .method_not_allowed_fallback(doors::not_allowed)
+        .fallback(doors::unknown);
     let router = if base.is_empty() { doors } else { Router::new().nest(&base, doors) };
     router.with_state(app)
 }
@@ -100,6 +103,7 @@ async fn accept(
 ) {
     let server = Arc::new(server);
     let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -118,38 +122,31 @@ async fn accept(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        match &tls {
-            None => connection(&server, graceful.watcher(), stream, peer, router.clone()),
-            Some(tls) => handshake(&server, graceful.watcher(), tls.accept(stream), peer, router.clone()),
-        }
+        let (server, watcher, router, tls) = (server.clone(), graceful.watcher(), router.clone(), tls.clone());
+        // The listener's task does not wait for connections: `graceful` does.
+        connections.spawn(async move {
+            match tls {
+                None => connection(&server, watcher, stream, peer, router).await,
+                Some(tls) => match tokio::time::timeout(HEAD_TIME, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => connection(&server, watcher, stream, peer, router).await,
+                    Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+                    Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+                },
+            }
+        });
+        while connections.try_join_next().is_some() {}
     }
     drop(listener);
     tracing::info!(grace_ms = grace.as_millis() as u64, "shutting down: no new calls, running ones may end");
     if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("the grace period is over: calls that still run are cut off");
+        // What they had so far is recorded as they are dropped, so before anybody flushes the ledger.
+        connections.shutdown().await;
     }
 }
 
-/// The handshake is the connection's own matter: the listener does not wait for it.
-fn handshake(
-    server: &Arc<auto::Builder<TokioExecutor>>,
-    watcher: Watcher,
-    accepting: Accept<TcpStream>,
-    peer: SocketAddr,
-    router: Router,
-) {
-    let server = server.clone();
-    tokio::spawn(async move {
-        match tokio::time::timeout(HEAD_TIME, accepting).await {
-            Ok(Ok(stream)) => connection(&server, watcher, stream, peer, router),
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
-            Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
-        }
-    });
-}
-
-fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    server: &Arc<auto::Builder<TokioExecutor>>,
+async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    server: &auto::Builder<TokioExecutor>,
     watcher: Watcher,
     stream: S,
     peer: SocketAddr,
@@ -162,11 +159,7 @@ fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         }
     });
     let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-    let connection = watcher.watch(connection);
-    // The listener's task does not wait for connections: `graceful` does.
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%peer, %error, "a connection ended with an error");
-        }
-    });
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%peer, %error, "a connection ended with an error");
+    }
 }

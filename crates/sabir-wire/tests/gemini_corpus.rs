@@ -334,7 +334,7 @@ fn glanced(bytes: &[u8], answer: &ChatResponse) -> Result<(), Failed> {
 
 /// Written for a client and read again, the events make the same answer.
 fn rewritten(whole: &[Event]) -> Result<(), Failed> {
-    let (mut writer, mut out) = (EventWriter::new(), Vec::new());
+    let (mut writer, mut out) = (EventWriter::new(None), Vec::new());
     whole.iter().for_each(|event| writer.push(event, &mut out));
     let again = events(&out, out.len())?;
     let plain = |events: &[Event]| {

@@ -2,6 +2,8 @@
 //!
 //! Invariant: the inputs are the same in every run; the bodies are those of the fuzz targets.
 
+#![expect(clippy::expect_used, reason = "what helps a test may fail as a test does")]
+
 #[cfg(test)]
 #[path = "../../../fuzz/src/mutate.rs"]
 pub mod mutate;

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Method, header, request::Parts};
 use sabir_types::{
-    ChatRequest, Error, ErrorKind, Event, Operation, Protocol, Request, Response, Result, UpstreamError, Value,
+    ChatRequest, Error, ErrorKind, Event, Map, Operation, Protocol, Request, Response, Result, UpstreamError, Value,
 };
 use sabir_wire::anthropic::{decode, emit, error, glance};
 
@@ -61,6 +61,16 @@ impl Provider for Anthropic {
         let mut warnings = Vec::new();
         let body = emit::chat(chat(req)?, to.model, &mut warnings)?;
         Ok(Encoded { body: Bytes::from(body), warnings })
+    }
+
+    fn count_tokens(&self, body: &[u8], to: &Target<'_>) -> Result<Option<HttpRequest>> {
+        let mut body: Map<String, Value> =
+            serde_json::from_slice(body).map_err(|e| Error::bad_request(format!("body is not a JSON object: {e}")))?;
+        body.insert("model".to_owned(), Value::from(to.model));
+        let mut request = request(Method::POST, "messages/count_tokens", to)?;
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *request.body_mut() = Bytes::from(Value::Object(body).to_string());
+        Ok(Some(request))
     }
 
     fn models(&self, to: &Target<'_>) -> Result<Option<HttpRequest>> {

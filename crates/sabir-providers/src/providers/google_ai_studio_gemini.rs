@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Method, Uri, header, request::Parts};
 use sabir_types::{
-    Error, ErrorKind, Event, Operation, Protocol, Request, Response, Result, UpstreamError, Value, Warning,
+    Error, ErrorKind, Event, Map, Operation, Protocol, Request, Response, Result, UpstreamError, Value, Warning,
 };
 use sabir_wire::gemini::{decode, embed, emit, error, glance};
 
@@ -81,6 +81,20 @@ impl Provider for GoogleAiStudioGemini {
         };
         let Encoded { body, warnings } = self.body(req, to)?;
         Ok((Outbound::Http(HttpRequest::from_parts(parts, body)), warnings))
+    }
+
+    fn count_tokens(&self, body: &[u8], to: &Target<'_>) -> Result<Option<HttpRequest>> {
+        let mut body: Map<String, Value> =
+            serde_json::from_slice(body).map_err(|e| Error::bad_request(format!("body is not a JSON object: {e}")))?;
+        // A whole request names the model once more, which the provider compares with the URL.
+        for name in ["generateContentRequest", "generate_content_request"] {
+            if let Some(Value::Object(whole)) = body.get_mut(name) {
+                whole.insert("model".to_owned(), Value::from(resource(to.model)));
+            }
+        }
+        body.shift_remove("model");
+        let parts = call("countTokens", to)?;
+        Ok(Some(HttpRequest::from_parts(parts, Bytes::from(Value::Object(body).to_string()))))
     }
 
     fn models(&self, to: &Target<'_>) -> Result<Option<HttpRequest>> {
@@ -202,6 +216,14 @@ fn call(method: &str, to: &Target<'_>) -> Result<Parts> {
     let mut request = request(Method::POST, &format!("{path}:{method}"), to)?;
     request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(request.into_parts().0)
+}
+
+/// The resource's name in a body.
+fn resource(model: &str) -> String {
+    match model.split_once('/') {
+        Some(("models" | "tunedModels", _)) => model.to_owned(),
+        _ => format!("models/{model}"),
+    }
 }
 
 /// A name as one segment of a path: nothing in it can change where the request goes.

@@ -3,21 +3,36 @@
 use crate::Provider;
 
 mod anthropic;
+mod baichuan;
+mod cerebras;
+mod cohere;
+mod dashscope;
 mod deepseek;
+mod doubao;
 mod dummy;
 mod fireworks;
 mod google_ai_studio_gemini;
 mod groq;
+mod huggingface;
+mod hunyuan;
 mod hyperbolic;
+mod llama_cpp;
+mod lm_studio;
+mod minimax;
 mod mistral;
+mod moonshot;
+mod nvidia_nim;
 mod ollama;
 mod openai;
 mod openrouter;
+mod perplexity;
+mod qianfan;
 mod sglang;
 mod tgi;
 mod together;
 mod vllm;
 mod xai;
+mod zhipu;
 
 /// Every provider, in the order in which people are shown them.
 static ALL: &[&dyn Provider] = &[
@@ -25,18 +40,33 @@ static ALL: &[&dyn Provider] = &[
     &openai::PROVIDER,
     &anthropic::Anthropic,
     &google_ai_studio_gemini::GoogleAiStudioGemini,
+    &baichuan::PROVIDER,
+    &cerebras::PROVIDER,
+    &cohere::PROVIDER,
+    &dashscope::PROVIDER,
     &deepseek::PROVIDER,
+    &doubao::PROVIDER,
     &fireworks::PROVIDER,
     &groq::PROVIDER,
+    &huggingface::PROVIDER,
+    &hunyuan::PROVIDER,
     &hyperbolic::PROVIDER,
+    &llama_cpp::PROVIDER,
+    &lm_studio::PROVIDER,
+    &minimax::PROVIDER,
     &mistral::PROVIDER,
+    &moonshot::PROVIDER,
+    &nvidia_nim::PROVIDER,
     &ollama::PROVIDER,
     &openrouter::PROVIDER,
+    &perplexity::PROVIDER,
+    &qianfan::PROVIDER,
     &sglang::PROVIDER,
     &tgi::PROVIDER,
     &together::PROVIDER,
     &vllm::PROVIDER,
     &xai::PROVIDER,
+    &zhipu::PROVIDER,
 ];
 
 /// Every provider, in the order in which people are shown them.

@@ -1,7 +1,7 @@
 //! A streamed answer as a body of server-sent events.
 //!
-//! Invariants: nothing waits in a buffer; a silent stream is kept alive by comments alone; dropping
-//! the body drops the call.
+//! Invariants: nothing waits in a buffer; a silent stream is kept alive by what its readers pass
+//! over; dropping the body drops the call.
 
 use std::{
     pin::Pin,
@@ -27,14 +27,25 @@ const SILENCE: Duration = Duration::from_secs(15);
 pub trait FrameWriter: Send + Unpin + 'static {
     /// The bytes for one frame; nothing if there is nothing to say.
     fn frame(&mut self, frame: Frame) -> Bytes;
+
+    /// What says that a silent stream is still there.
+    fn keep_alive(&self) -> &'static [u8] {
+        b": keep-alive\n\n"
+    }
+
+    /// The body's content type.
+    fn content_type(&self) -> &'static str {
+        "text/event-stream"
+    }
 }
 
 /// The response to a streamed call.
 pub fn respond(frames: FrameStream, writer: impl FrameWriter) -> Response {
+    let kind = HeaderValue::from_static(writer.content_type());
     let body = Events { frames, writer, sleep: None, last: Instant::now(), over: false };
     let mut response = Body::new(body).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CONTENT_TYPE, kind);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // Proxies of nginx's kind hold streams back unless they are told not to.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
@@ -86,7 +97,7 @@ impl<W: FrameWriter> HttpBody for Events<W> {
     }
 }
 
-impl<W> Events<W> {
+impl<W: FrameWriter> Events<W> {
     fn keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Bytes>, std::convert::Infallible>>> {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(SILENCE)));
         loop {
@@ -98,7 +109,7 @@ impl<W> Events<W> {
             if silent >= SILENCE {
                 self.last = Instant::now();
                 sleep.as_mut().reset(tokio::time::Instant::now() + SILENCE);
-                return Poll::Ready(Some(Ok(BodyFrame::data(Bytes::from_static(b": keep-alive\n\n")))));
+                return Poll::Ready(Some(Ok(BodyFrame::data(Bytes::from_static(self.writer.keep_alive())))));
             }
             sleep.as_mut().reset(tokio::time::Instant::now() + (SILENCE - silent));
         }

@@ -5,10 +5,17 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod caching;
 mod circuit;
+mod input;
+mod kill;
 mod leaving;
 mod mock;
 mod oddities;
 mod passing;
+mod recording;
+mod reload;
 mod retries;
+mod secrets;
+mod shutdown;
 mod support;

@@ -156,13 +156,12 @@ async fn connection(mut stream: TcpStream, state: &State, script: &(dyn Fn(usize
     let mut held = Vec::new();
     loop {
         let Some(request) = read_request(&mut stream, &mut held).await else { return };
-        let (steps, n) = {
+        let n = {
             let mut seen = state.seen.lock();
-            let n = seen.len();
             seen.push(request.clone());
-            (script(n, &request), n)
+            seen.len() - 1
         };
-        let _ = n;
+        let steps = script(n, &request);
         state.news.notify_waiters();
         if !play(&mut stream, steps, state).await {
             return;

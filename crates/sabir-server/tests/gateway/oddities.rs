@@ -118,7 +118,7 @@ async fn odd_ends_of_a_good_stream_are_good() {
 
 #[tokio::test]
 async fn one_line_of_ten_megabytes() {
-    let long = "x".repeat(10 << 20);
+    let long = "x".repeat(10_000_000);
     let whole = format!("{}{}{DONE}", delta(&long), finish());
     for size in [whole.len(), 16 * 1024] {
         let mut steps = vec![stream_head()];
@@ -127,10 +127,28 @@ async fn one_line_of_ten_megabytes() {
         let upstream = Upstream::always(steps).await;
         let gateway = Gateway::start(&model(&upstream, "")).await;
         let answer = gateway.chat(STREAM).await;
-        assert!(answer.body == whole.as_bytes(), "{} bytes of {}", answer.body.len(), whole.len());
+        assert!(
+            answer.body == whole.as_bytes(),
+            "{} bytes of {}: {:.300}",
+            answer.body.len(),
+            whole.len(),
+            answer.text()
+        );
         assert_eq!(gateway.row(&answer).await.inference.status, Status::Ok);
         let answer = gateway.chat(REWRITTEN_STREAM).await;
         assert_eq!(said(&answer.body).len(), long.len());
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_is_too_long_to_be_read_is_refused() {
+    let whole = format!("{}{}{DONE}", delta(&"x".repeat(11 << 20)), finish());
+    let upstream = Upstream::always(vec![stream_head(), chunk(whole), last_chunk()]).await;
+    let gateway = Gateway::start(&model(&upstream, "")).await;
+    for call in [STREAM, REWRITTEN_STREAM] {
+        let answer = gateway.chat(call).await;
+        let error = answer.error(502);
+        assert!(error["message"].as_str().unwrap().contains("over the limit of 10485760 bytes"), "{error}");
     }
 }
 

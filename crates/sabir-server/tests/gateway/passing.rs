@@ -68,6 +68,23 @@ async fn a_model_in_the_path_becomes_the_first_member() {
 }
 
 #[tokio::test]
+async fn embeddings_go_through_byte_by_byte() {
+    let reply = "{\"object\":\"list\", \"data\":[{\"object\":\"embedding\",\"index\":0,\"embedding\":[0.10,-1e-7]}],\"model\":\"up-1\",\"usage\":{\"prompt_tokens\":2,\"total_tokens\":2},\"zz\":9007199254740993}";
+    let upstream = Upstream::always(vec![json(200, reply)]).await;
+    let toml = provider("m", "a", &upstream.addr.to_string(), "").replace("[models.", "[embedding_models.");
+    let gateway = Gateway::start(&toml).await;
+    let mut client = gateway.client().await;
+    let body = "{\"input\" : [\"a\\u0041\"],\"zz\":9007199254740993, \"model\":\"m\"}";
+    client.write(&post("/v1/embeddings", "", body.as_bytes())).await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.text()), (200, reply));
+    assert_eq!(upstream.seen()[0].text(), body.replace("\"m\"", "\"up-1\""));
+    let row = gateway.row(&answer).await;
+    assert_eq!(row.calls[0].raw_response, reply.as_bytes());
+    assert_eq!(row.inference.usage.input_tokens, Some(2));
+}
+
+#[tokio::test]
 async fn connections_are_kept_on_both_sides() {
     let upstream = Upstream::always(vec![good("ok")]).await;
     let gateway = Gateway::start(&model(&upstream, "")).await;

@@ -389,6 +389,55 @@ async fn the_total_holds_over_all_tries() {
 }
 
 #[tokio::test]
+async fn a_slow_target_falls_back() {
+    let limits = "timeouts = { non_streaming = { total_ms = 150 }, streaming = { ttft_ms = 150 } }\n";
+    for call in [CALL, STREAM, REWRITTEN, REWRITTEN_STREAM] {
+        let a = Upstream::always(vec![Step::Hang]).await;
+        let b = Upstream::always(if call.contains("stream") { good_stream(&["ok"]) } else { vec![good("ok")] }).await;
+        let toml = format!(
+            "[models.m]\nrouting = [\"a\", \"b\"]\n{}{}",
+            provider("m", "a", &a.addr.to_string(), limits),
+            provider("m", "b", &b.addr.to_string(), "")
+        );
+        let gateway = Gateway::start(&toml).await;
+        let answer = gateway.chat(call).await;
+        assert_eq!((answer.status, answer.header("x-sabir-provider")), (200, Some("b")), "{}", answer.text());
+        a.closed(1).await;
+        let row = gateway.row(&answer).await;
+        assert_eq!(row.calls[0].error.as_ref().unwrap().0, ErrorKind::Timeout);
+    }
+}
+
+#[tokio::test]
+async fn a_targets_own_limit_begins_with_its_own_try() {
+    let limits = "timeouts = { streaming = { total_ms = 600 } }\n";
+    let a = Upstream::always(vec![Step::Wait(Duration::from_millis(400)), failure(500, "x", "no")]).await;
+    let mut steps = vec![stream_head(), chunk(delta("fi")), Step::Wait(Duration::from_millis(400))];
+    steps.extend([chunk(delta("ne") + &finish()), chunk(DONE), last_chunk()]);
+    let b = Upstream::always(steps).await;
+    let toml = format!(
+        "[models.m]\nrouting = [\"a\", \"b\"]\n{}{}",
+        provider("m", "a", &a.addr.to_string(), limits),
+        provider("m", "b", &b.addr.to_string(), limits)
+    );
+    let gateway = Gateway::start(&toml).await;
+    let answer = gateway.chat(STREAM).await;
+    assert_eq!(said(&answer.body), "fine", "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_wait_that_goes_beyond_the_limit_is_not_begun() {
+    let first = answer(503, "application/json", "retry-after: 5\r\n", r#"{"error":{"message":"busy","type":"t"}}"#);
+    let lines = "timeouts = { non_streaming = { total_ms = 2000 } }\nretries = { num_retries = 1, max_delay_s = 0.01 }";
+    let upstream = Upstream::always(vec![first]).await;
+    let gateway = Gateway::start(&model(&upstream, lines)).await;
+    let begun = Instant::now();
+    assert_eq!(gateway.chat(CALL).await.status, 503);
+    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+    assert_eq!(upstream.count(), 1);
+}
+
+#[tokio::test]
 async fn opening_a_connection_may_take_so_long() {
     // A listener whose queue is full lets nobody in and refuses nobody.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();

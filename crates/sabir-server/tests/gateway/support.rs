@@ -36,7 +36,8 @@ pub(crate) struct Gateway {
     pub(crate) addr: SocketAddr,
     pub(crate) engine: Arc<Engine>,
     pub(crate) ledger: Arc<SqliteLedger>,
-    pub(crate) dir: TempDir,
+    /// Where the ledger is, as long as this is here.
+    _dir: TempDir,
     stop: Option<oneshot::Sender<()>>,
     task: Option<tokio::task::JoinHandle<()>>,
 }
@@ -70,7 +71,7 @@ impl Gateway {
             )
             .await;
         });
-        Self { addr, engine, ledger, dir, stop: Some(stop), task: Some(task) }
+        Self { addr, engine, ledger, _dir: dir, stop: Some(stop), task: Some(task) }
     }
 
     /// Tells it to stop, and waits until it has.
@@ -249,6 +250,10 @@ impl Client {
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
+    }
+
+    pub(crate) async fn try_write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes).await
     }
 
     /// A chat call from beginning to end.

@@ -41,14 +41,15 @@ pub fn decode(status: u16, body: &[u8]) -> Error {
     })
 }
 
-/// Writes a failure for a client of this protocol: status and body.
-pub fn render(error: &Error) -> (u16, Vec<u8>) {
+/// Writes a failure for a client of this protocol: status and body. `request_id` is what the client
+/// can name the call by; without one, it is the provider's own.
+pub fn render(error: &Error, request_id: Option<&str>) -> (u16, Vec<u8>) {
     let (status, _) = wire(error);
-    (status, body(error))
+    (status, body(error, request_id))
 }
 
 /// The error object alone, as it stands in a stream's `error` event and in a body.
-pub(super) fn body(error: &Error) -> Vec<u8> {
+pub(super) fn body(error: &Error, request_id: Option<&str>) -> Vec<u8> {
     let (_, kind) = wire(error);
     let message = match error.param() {
         Some(param) if !error.message().contains(&format!("`{param}`")) => {
@@ -59,7 +60,7 @@ pub(super) fn body(error: &Error) -> Vec<u8> {
     let envelope = Outgoing {
         kind: "error",
         error: OutgoingDetail { kind, message: &message },
-        request_id: error.upstream().and_then(|upstream| upstream.request_id.as_deref()),
+        request_id: request_id.or_else(|| error.upstream()?.request_id.as_deref()),
     };
     serde_json::to_vec(&envelope).unwrap_or_default()
 }
@@ -176,8 +177,8 @@ fn wire(error: &Error) -> (u16, &'static str) {
         ErrorKind::BadUpstream | ErrorKind::Connection => (502, "api_error"),
         ErrorKind::Unavailable => (503, "overloaded_error"),
         ErrorKind::Timeout => (504, "timeout_error"),
-        ErrorKind::Upstream => match error.upstream().and_then(|upstream| upstream.kind.as_deref()) {
-            Some("overloaded_error") => (529, "overloaded_error"),
+        ErrorKind::Upstream => match error.upstream().map(|upstream| (upstream.status, upstream.kind.as_deref())) {
+            Some((503 | 529, _) | (_, Some("overloaded_error"))) => (529, "overloaded_error"),
             _ => (502, "api_error"),
         },
         _ => (500, "api_error"),

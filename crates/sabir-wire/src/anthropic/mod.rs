@@ -12,6 +12,7 @@ pub mod error;
 pub mod glance;
 pub mod model;
 pub mod parse;
+pub mod peek;
 pub mod render;
 mod usage;
 

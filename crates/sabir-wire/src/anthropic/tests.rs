@@ -329,14 +329,14 @@ fn errors_are_read() {
 #[test]
 fn errors_are_written() {
     let error = Error::unsupported("n", "only one answer");
-    let (status, body) = render::error(&error);
+    let (status, body) = render::error(&error, None);
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(status, 400);
     let expected =
         json!({"type": "error", "error": {"type": "invalid_request_error", "message": "n: only one answer"}});
     assert_eq!(body, expected);
     let mut out = Vec::new();
-    EventWriter::new(FACE).error(&Error::new(ErrorKind::RateLimited, "slow"), &mut out);
+    EventWriter::new(FACE).error(&Error::new(ErrorKind::RateLimited, "slow"), None, &mut out);
     assert!(out.starts_with(b"event: error\ndata: {\"type\":\"error\""));
     assert_eq!(read(ChatStream::new(), &out).unwrap_err().kind(), ErrorKind::RateLimited);
 }

@@ -16,6 +16,7 @@ pub mod parse;
 mod part;
 pub mod render;
 mod schema;
+mod seal;
 mod usage;
 
 use std::borrow::Cow;

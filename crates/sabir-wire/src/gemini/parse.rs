@@ -7,10 +7,10 @@ use std::collections::HashMap;
 
 use sabir_types::{
     Block, CallKind, ChatRequest, Effort, Error, Map, Message, Params, Protocol, Reasoning, Request, ResponseFormat,
-    Rest, Result, Role, Schema, Tool, ToolChoice, ToolKind, Value,
+    Rest, Result, Role, Schema, Thinking, Tool, ToolChoice, ToolKind, Value,
 };
 
-use super::{camel, ids, part, schema, take};
+use super::{camel, ids, part, schema, seal, take};
 
 /// Reads a request. The model and whether to stream stand in the URL; the model only matters to
 /// who routes the call.
@@ -95,7 +95,7 @@ fn contents(contents: Option<Value>) -> Result<Vec<Message>> {
             },
         };
         let parts = list(take(&mut content, "parts"), &format!("{name}.parts"))?;
-        let mut message = Message::new(role, parts.into_iter().map(part::read).collect());
+        let mut message = Message::new(role, join_thoughts(parts.into_iter().map(part::read).collect()));
         message.content.iter_mut().for_each(|block| calls.complete(block));
         message.rest = content;
         messages.push(message);
@@ -104,6 +104,31 @@ fn contents(contents: Option<Value>) -> Result<Vec<Message>> {
         return Err(Error::bad_request("`contents` is empty").with_param("contents"));
     }
     Ok(messages)
+}
+
+/// Joins the pieces of another provider's streamed thought, whose last one carries what was packed.
+fn join_thoughts(blocks: Vec<Block>) -> Vec<Block> {
+    let mut out: Vec<Block> = Vec::with_capacity(blocks.len());
+    for mut block in blocks {
+        if let Block::Thinking(last) = &mut block
+            && seal::is_foreign(last.provider.as_deref())
+            && last.text.is_none()
+        {
+            let mut pieces = Vec::new();
+            while let Some(Block::Thinking(Thinking { text: Some(text), signature: None, provider, .. })) = out.last() {
+                if seal::is_foreign(provider.as_deref()) {
+                    break;
+                }
+                pieces.push(text.clone());
+                out.pop();
+            }
+            if last.summary.is_empty() && !pieces.is_empty() {
+                last.text = Some(pieces.into_iter().rev().collect());
+            }
+        }
+        out.push(block);
+    }
+    out
 }
 
 /// The calls of a conversation so far, by which results without an id find theirs.

@@ -5,7 +5,7 @@
 
 use sabir_types::{Block, Map, Media, Protocol, Source, Text, Thinking, ToolCall, ToolResult, Unknown, Value};
 
-use super::{SIGNERS, camel, ids, take};
+use super::{SIGNERS, camel, ids, seal, take};
 
 /// Members of a part that hang on media and are kept in [`Media::rest`] under their own names.
 pub(super) const ON_MEDIA: &[&str] = &["thoughtSignature", "videoMetadata", "mediaResolution"];
@@ -31,6 +31,9 @@ pub(super) fn read(part: Value) -> Block {
         Payload::Text => {
             let text = take(&mut map, "text").and_then(text).unwrap_or_default();
             if thought {
+                if let Some(foreign) = signature.as_deref().and_then(|sealed| seal::unseal(sealed, &text)) {
+                    return Block::Thinking(foreign);
+                }
                 Block::Thinking(Thinking {
                     text: Some(text),
                     signature,

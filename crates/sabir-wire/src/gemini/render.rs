@@ -1,7 +1,7 @@
 //! Answers, written on Gemini's wire.
 //!
 //! Invariant: a call goes out whole, because most clients of this wire do not know pieces of calls;
-//! signatures go only to the clients of models that made them.
+//! thoughts of other providers carry what those want back as a packed signature.
 
 use sabir_types::{
     Block, CallKind, ChatResponse, Choice, Delta, Error, Event, Map, Media, Protocol, Source, Thinking, ToolCall,
@@ -10,7 +10,7 @@ use sabir_types::{
 use serde_json::json;
 
 pub use super::error::render as error;
-use super::{SIGNERS, finish, ids, part, usage};
+use super::{finish, ids, part, seal, usage};
 use crate::sse;
 
 /// Writes a whole answer.
@@ -35,12 +35,18 @@ pub struct EventWriter {
     call: Option<(u32, u32, ToolCall)>,
     /// The block of words that came last, and whether it is a thought: a signature may follow.
     words: Option<(u32, u32, bool)>,
+    /// Who thinks, if it is another provider.
+    thinker: Option<String>,
+    /// What is hidden of the thought that is coming from another provider, and where it belongs.
+    hidden: Option<(u32, u32, Box<Thinking>)>,
 }
 
 impl EventWriter {
-    /// A writer at the beginning of a stream.
-    pub fn new() -> Self {
-        Self::default()
+    /// A writer at the beginning of a stream. `provider` is the provider type that answers: thoughts
+    /// are packed if it is another one than this protocol's.
+    pub fn new(provider: Option<&str>) -> Self {
+        let thinker = provider.filter(|provider| seal::is_foreign(Some(provider))).map(str::to_owned);
+        Self { thinker, ..Self::default() }
     }
 
     /// Writes one event; some only show in the next one.
@@ -79,9 +85,13 @@ impl EventWriter {
     }
 
     fn delta(&mut self, choice: u32, block: u32, delta: &Delta, out: &mut Vec<u8>) {
-        if self.call.as_ref().is_some_and(|(c, b, _)| (*c, *b) != (choice, block)) {
+        let other = |c: u32, b: u32| (c, b) != (choice, block);
+        if self.call.as_ref().is_some_and(|(c, b, _)| other(*c, *b))
+            || self.hidden.as_ref().is_some_and(|(c, b, _)| other(*c, *b))
+        {
             self.end_call(out);
         }
+        self.hide(choice, block, delta);
         let part = match delta {
             Delta::ToolCall { id, name, kind } => {
                 let call = ToolCall { id: id.clone(), name: name.clone(), kind: *kind, ..ToolCall::default() };
@@ -94,6 +104,7 @@ impl EventWriter {
                 }
                 return;
             }
+            Delta::Signature { .. } if self.hidden.is_some() => return,
             Delta::Signature { signature } => match (&mut self.call, self.words) {
                 (Some((_, _, call)), _) => {
                     call.signature.get_or_insert_default().push_str(signature);
@@ -107,6 +118,7 @@ impl EventWriter {
                 self.words = Some((choice, block, false));
                 words(text, false, None)
             }
+            Delta::Thinking { text } | Delta::ThinkingSummary { text, .. } if text.is_empty() => return,
             Delta::Thinking { text } | Delta::ThinkingSummary { text, .. } => {
                 self.words = Some((choice, block, true));
                 words(text, true, None)
@@ -124,13 +136,46 @@ impl EventWriter {
             Delta::Audio { data: Some(data), .. } => json!({"inlineData": {"mimeType": "audio/pcm", "data": data}}),
             Delta::Audio { transcript: Some(text), .. } => words(text, false, None),
             Delta::Unknown { block } if block.protocol == Some(Protocol::Gemini) => block.data.clone(),
-            // Another protocol's state and ids, which clients of this one have no use for.
+            // Another protocol's state and ids, which a thought carries at its end.
             _ => return,
         };
         self.part(choice, part, out);
     }
 
+    /// Keeps what another provider wants back with its thought.
+    fn hide(&mut self, choice: u32, block: u32, delta: &Delta) {
+        let Some(thinker) = &self.thinker else { return };
+        let thinks = matches!(
+            delta,
+            Delta::Thinking { .. } | Delta::ThinkingSummary { .. } | Delta::Opaque { .. } | Delta::ThinkingId { .. }
+        );
+        let on_thought = self.call.is_none() && self.words != Some((choice, block, false));
+        if !(thinks || on_thought && matches!(delta, Delta::Signature { .. })) {
+            return;
+        }
+        let (_, _, hidden) = self.hidden.get_or_insert_with(|| {
+            (choice, block, Box::new(Thinking { provider: Some(thinker.clone()), ..Thinking::default() }))
+        });
+        match delta {
+            Delta::Signature { signature } => hidden.signature.get_or_insert_default().push_str(signature),
+            Delta::Opaque { data } => hidden.opaque.get_or_insert_default().push_str(data),
+            Delta::ThinkingId { id } => hidden.id = Some(id.clone()),
+            Delta::ThinkingSummary { part, text } => {
+                let part = *part as usize;
+                if hidden.summary.len() <= part {
+                    hidden.summary.resize(part + 1, String::new());
+                }
+                hidden.summary[part].push_str(text);
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends what a part of its own has to end: a thought of another provider, a call.
     fn end_call(&mut self, out: &mut Vec<u8>) {
+        if let Some((choice, _, hidden)) = self.hidden.take() {
+            self.part(choice, words("", true, Some(&seal::seal(&hidden))), out);
+        }
         if let Some((choice, _, call)) = self.call.take() {
             self.part(choice, function_call(&call), out);
         }
@@ -212,9 +257,11 @@ fn words(text: &str, thought: bool, signature: Option<&str>) -> Value {
 }
 
 fn thought(thinking: &Thinking) -> Option<Value> {
-    let ours = thinking.provider.as_deref().is_none_or(|provider| SIGNERS.contains(&provider));
-    let signature = thinking.signature.as_deref().filter(|_| ours);
     let text = thinking.text.clone().unwrap_or_else(|| thinking.summary.join("\n"));
+    if seal::is_foreign(thinking.provider.as_deref()) {
+        return Some(words(&text, true, Some(&seal::seal(thinking))));
+    }
+    let signature = thinking.signature.as_deref();
     (!text.is_empty() || signature.is_some()).then(|| words(&text, true, signature))
 }
 

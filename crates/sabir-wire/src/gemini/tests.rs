@@ -133,7 +133,7 @@ fn wrong_requests_are_refused_by_name() {
 }
 
 #[test]
-fn answers_of_other_providers_are_written_without_their_secrets() {
+fn answers_of_other_providers_are_written_with_their_thoughts_packed() {
     let thought = Thinking {
         text: Some("hm".into()),
         signature: Some("theirs".into()),
@@ -154,7 +154,7 @@ fn answers_of_other_providers_are_written_without_their_secrets() {
         model: "m".into(),
         choices: vec![Choice {
             content: vec![
-                Block::Thinking(thought),
+                Block::Thinking(thought.clone()),
                 call("", CallKind::Function),
                 call("{broken", CallKind::Function),
                 call("free", CallKind::Custom),
@@ -172,7 +172,7 @@ fn answers_of_other_providers_are_written_without_their_secrets() {
         json!({
             "candidates": [{
                 "content": {"parts": [
-                    {"text": "hm", "thought": true},
+                    {"text": "hm", "thought": true, "thoughtSignature": seal::seal(&thought)},
                     {"functionCall": {"id": "c", "name": "f", "args": {}}},
                     {"functionCall": {"id": "c", "name": "f", "args": {"input": "{broken"}}},
                     {"functionCall": {"id": "c", "name": "f", "args": {"input": "free"}}}
@@ -203,7 +203,7 @@ fn written_events_read_back() {
         Event::Usage(Usage { input_tokens: Some(1), output_tokens: Some(2), ..Usage::default() }),
         Event::Finish { choice: 0, reason: FinishReason::ToolCalls, raw: None, stop_sequence: None },
     ];
-    let (mut writer, mut out) = (render::EventWriter::new(), Vec::new());
+    let (mut writer, mut out) = (render::EventWriter::new(None), Vec::new());
     events.iter().for_each(|event| writer.push(event, &mut out));
     let (mut stream, mut again) = (decode::ChatStream::new(), Vec::new());
     stream.feed(&out, &mut again).expect("the stream can be read");
@@ -222,6 +222,40 @@ fn written_events_read_back() {
     writer.error(&Error::new(ErrorKind::RateLimited, "slow down"), &mut out);
     let error = failed.feed(&out, &mut again).expect_err("it is an error");
     assert_eq!((error.kind(), error.message()), (ErrorKind::RateLimited, "slow down"));
+}
+
+#[test]
+fn thoughts_of_others_come_back_whole_after_a_stream() {
+    let delta = |block, delta| Event::Delta { choice: 0, block, delta };
+    let events = [
+        delta(0, Delta::Thinking { text: "let me ".into() }),
+        delta(0, Delta::Thinking { text: "see".into() }),
+        delta(0, Delta::Signature { signature: "abc".into() }),
+        delta(1, Delta::Opaque { data: "dark".into() }),
+        delta(2, Delta::Text { text: "ok".into() }),
+        Event::Finish { choice: 0, reason: FinishReason::Stop, raw: None, stop_sequence: None },
+    ];
+    let (mut writer, mut out) = (render::EventWriter::new(Some("anthropic")), Vec::new());
+    events.iter().for_each(|event| writer.push(event, &mut out));
+    let mut parts = Vec::new();
+    for data in String::from_utf8(out).unwrap().split("\n\n").filter_map(|event| event.strip_prefix("data: ")) {
+        let chunk: Value = serde_json::from_str(data).unwrap();
+        parts.extend(chunk["candidates"][0]["content"]["parts"].as_array().into_iter().flatten().cloned());
+    }
+    let again = read(&json!({"contents": [{"role": "model", "parts": parts}]}));
+    let thought = Thinking { provider: Some("anthropic".into()), ..Thinking::default() };
+    assert_eq!(
+        again.messages[0].content,
+        [
+            Block::Thinking(Thinking {
+                text: Some("let me see".into()),
+                signature: Some("abc".into()),
+                ..thought.clone()
+            }),
+            Block::Thinking(Thinking { opaque: Some("dark".into()), ..thought }),
+            Block::text("ok"),
+        ]
+    );
 }
 
 #[test]

@@ -7,10 +7,18 @@ use sabir_types::{Error, ErrorKind, UpstreamError, Value};
 /// How much of an error's body is kept.
 const KEPT: usize = 64 * 1024;
 
+/// What a provider's codes (or types) of errors mean.
+type Codes = &'static [(&'static str, ErrorKind)];
+
 /// Reads an answer with a failure status.
 pub fn decode(status: u16, body: &[u8]) -> Error {
+    decode_with(status, body, &[])
+}
+
+/// The same, with the meaning of the provider's own codes.
+pub(super) fn decode_with(status: u16, body: &[u8], codes: Codes) -> Error {
     match serde_json::from_slice::<Value>(body) {
-        Ok(value) => read(status, &value, body),
+        Ok(value) => read(status, &value, body, codes),
         Err(_) => {
             let text = String::from_utf8_lossy(body);
             let start: String = text.trim().chars().take(300).collect();
@@ -22,8 +30,15 @@ pub fn decode(status: u16, body: &[u8]) -> Error {
 
 /// Reads an error that came inside a stream or with a success status; `None` if it is not one.
 pub fn embedded(value: &Value) -> Option<Error> {
+    embedded_with(value, &[])
+}
+
+/// The same, with the meaning of the provider's own codes.
+pub(super) fn embedded_with(value: &Value, codes: Codes) -> Option<Error> {
     let is_error = value.get("error").is_some_and(|error| !error.is_null())
-        || value.get("object").is_some_and(|object| object == "error");
+        || value.get("object").is_some_and(|object| object == "error")
+        // MiniMax says with every answer how it went.
+        || value.pointer("/base_resp/status_code").is_some_and(|code| *code != 0);
     is_error.then(|| {
         let status = value
             .pointer("/error/code")
@@ -32,7 +47,7 @@ pub fn embedded(value: &Value) -> Option<Error> {
             .or_else(|| value.pointer("/error/status_code").and_then(status_code))
             .or_else(|| value.get("code").and_then(status_code))
             .unwrap_or(500);
-        read(status, value, value.to_string().as_bytes())
+        read(status, value, value.to_string().as_bytes(), codes)
     })
 }
 
@@ -40,7 +55,7 @@ fn status_code(value: &Value) -> Option<u16> {
     value.as_u64().and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code))
 }
 
-fn read(status: u16, value: &Value, body: &[u8]) -> Error {
+fn read(status: u16, value: &Value, body: &[u8], codes: Codes) -> Error {
     // Gemini's compatible surface wraps the object in an array.
     let value = match value {
         Value::Array(list) => list.first().unwrap_or(value),
@@ -50,12 +65,23 @@ fn read(status: u16, value: &Value, body: &[u8]) -> Error {
         Some(error @ Value::Object(_)) => error,
         _ => value,
     };
+    let base = value.get("base_resp");
     let message = words(inner, value).unwrap_or_else(|| format!("HTTP status {status}"));
     let mut kept = upstream(status, body);
-    kept.code = text(inner.get("code")).or_else(|| text(value.get("code")));
+    kept.code = text(inner.get("code"))
+        .or_else(|| text(value.get("code")))
+        .or_else(|| text(base.and_then(|base| base.get("status_code"))));
     kept.kind = text(inner.get("type")).or_else(|| text(value.get("error_type")));
     kept.param = text(inner.get("param"));
-    let kind = kind(status, kept.code.as_deref(), kept.kind.as_deref(), &message);
+    let listed = [&kept.code, &kept.kind].into_iter().flatten().find_map(|word| known(word, codes));
+    let kind = match listed {
+        // A wrong request may be a long one: only the words tell.
+        None | Some(ErrorKind::BadRequest) => {
+            let status = if listed.is_some() { 400 } else { status };
+            kind(status, kept.code.as_deref(), kept.kind.as_deref(), &message)
+        }
+        Some(kind) => kind,
+    };
     let error = Error::new(kind, message);
     let error = match &kept.param {
         Some(param) => error.with_param(param.clone()),
@@ -67,12 +93,17 @@ fn read(status: u16, value: &Value, body: &[u8]) -> Error {
     if again { error.with_should_retry(true) } else { error }
 }
 
+fn known(word: &str, codes: Codes) -> Option<ErrorKind> {
+    codes.iter().find(|(code, _)| *code == word).map(|(_, kind)| *kind)
+}
+
 fn upstream(status: u16, body: &[u8]) -> UpstreamError {
     UpstreamError { status, body: body[..body.len().min(KEPT)].to_vec(), ..UpstreamError::default() }
 }
 
 fn words(inner: &Value, outer: &Value) -> Option<String> {
-    let found = inner.get("message").or_else(|| outer.get("error")).or_else(|| outer.get("detail"))?;
+    let found = inner.get("message").or_else(|| outer.get("error")).or_else(|| outer.get("detail"));
+    let found = found.or_else(|| outer.pointer("/base_resp/status_msg"))?;
     match found {
         Value::String(text) => Some(text.clone()),
         Value::Null => None,

@@ -13,8 +13,8 @@ use http::{HeaderMap, Request, header};
 use tonic::Status;
 use tower::Service;
 
-use super::{jwt, now};
-use crate::{app::App, gate};
+use super::jwt;
+use crate::{app::App, doors::shared::now, gate};
 
 /// Who is calling, as a handler finds it among a request's extensions.
 #[derive(Debug, Clone)]

@@ -17,8 +17,6 @@ mod service;
 mod stream;
 mod tools;
 
-use std::time::SystemTime;
-
 use anyhow::{Context, Result};
 use axum::Router;
 
@@ -52,9 +50,4 @@ pub async fn router(app: App) -> Result<Router> {
         .route_service("/grpc.reflection.v1.ServerReflection/{method}", v1)
         .route_service("/grpc.reflection.v1alpha.ServerReflection/{method}", v1alpha)
         .fallback(auth::unknown))
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }

@@ -30,7 +30,7 @@ impl Names {
         };
         Self {
             id: id.map_or_else(|| format!("{prefix}{}", facts.inference_id.simple()), str::to_owned),
-            created: created.unwrap_or_else(|| super::now() as i64),
+            created: created.unwrap_or_else(|| crate::doors::shared::now() as i64),
             model: ask.model.clone(),
             provider: facts.provider_type,
         }
@@ -65,7 +65,7 @@ impl Pieces {
         match dialect {
             Dialect::Chat => Self::Chat(Box::new(openai::render::ChunkWriter::new(names.frame(), true))),
             Dialect::Messages => Self::Messages(Box::new(anthropic::render::EventWriter::new(names.face()))),
-            Dialect::Gemini => Self::Gemini(Box::default()),
+            Dialect::Gemini => Self::Gemini(Box::new(gemini::render::EventWriter::new(Some(names.provider)))),
             Dialect::Responses => Self::Responses(Box::new(Responses { names, answer: Default::default() })),
         }
     }

@@ -8,11 +8,13 @@ use serde_json::json;
 
 use super::dialect::Dialect;
 
+type Rewrite = fn(&mut Value);
+
 /// Rewrites `tools` and `tool_choice` of a body.
 pub(super) fn normalise(dialect: Dialect, body: &mut Map<String, Value>) {
-    let (tool, choice): (fn(&mut Value), fn(&mut Value)) = match dialect {
+    let (tool, choice): (Rewrite, Rewrite) = match dialect {
         Dialect::Chat => (nested, nested_choice),
-        Dialect::Responses => (flat, flat_choice),
+        Dialect::Responses => (flat, flat),
         Dialect::Messages => (anthropic, anthropic_choice),
         Dialect::Gemini => return,
     };
@@ -66,10 +68,6 @@ fn nested_choice(choice: &mut Value) {
     {
         object.insert("function".into(), json!({ "name": name }));
     }
-}
-
-fn flat_choice(choice: &mut Value) {
-    flat(choice);
 }
 
 fn anthropic_choice(choice: &mut Value) {

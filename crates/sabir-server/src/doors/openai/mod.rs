@@ -1,6 +1,5 @@
 //! The OpenAI door: chat completions, embeddings and models, at the paths that clients use.
 
-mod cut;
 mod models;
 mod parse;
 mod render;

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::HeaderMap,
     response::Response,
 };
@@ -12,13 +12,25 @@ use sabir_types::{Error, ErrorKind, Operation, Value};
 use serde_json::json;
 
 use super::{
-    parse::{admitted, now},
-    render::{error, json_response},
+    parse::admitted,
+    render::{error, give_request_id},
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    doors::{
+        anthropic,
+        shared::{json_response, now},
+    },
+};
 
-/// `GET /v1/models`
-pub(super) async fn list(State(app): State<App>, headers: HeaderMap) -> Response {
+/// What every request of Anthropic's clients carries.
+const ANTHROPIC: &str = "anthropic-version";
+
+/// `GET /v1/models`. Anthropic's clients ask at the same path, and say who they are.
+pub(super) async fn list(State(app): State<App>, asked: RawQuery, headers: HeaderMap) -> Response {
+    if headers.contains_key(ANTHROPIC) {
+        return anthropic::list_models(State(app), asked, headers).await;
+    }
     if let Err(e) = admitted(&app, &headers) {
         return error(&e);
     }
@@ -29,6 +41,9 @@ pub(super) async fn list(State(app): State<App>, headers: HeaderMap) -> Response
 
 /// `GET /v1/models/{model}`
 pub(super) async fn retrieve(State(app): State<App>, Path(model): Path<String>, headers: HeaderMap) -> Response {
+    if headers.contains_key(ANTHROPIC) {
+        return anthropic::retrieve_model(State(app), Path(model), headers).await;
+    }
     if let Err(e) = admitted(&app, &headers) {
         return error(&e);
     }
@@ -57,5 +72,7 @@ fn object(entry: &CatalogEntry) -> Value {
 }
 
 fn ok(value: &Value) -> Response {
-    json_response(StatusCode::OK, Body::from(value.to_string()), None)
+    let mut response = json_response(StatusCode::OK, Body::from(value.to_string()), None);
+    give_request_id(&mut response);
+    response
 }

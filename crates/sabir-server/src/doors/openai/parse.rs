@@ -3,20 +3,20 @@
 //! Invariant: a body without members for the gateway is not touched; one with such members is read
 //! whole, and they never reach a provider.
 
-use std::{
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{sync::Arc, time::Instant};
 
 use axum::body::Body;
-use http::{HeaderMap, HeaderName, request::Parts};
+use http::{HeaderMap, request::Parts};
 use sabir_engine::{Call, CallOptions, Source};
-use sabir_types::{EmbedFormat, Error, ErrorKind, Map, Operation, Protocol, Result, Uuid, Value, new_id};
+use sabir_types::{EmbedFormat, Error, ErrorKind, Map, Operation, Protocol, Result, Value, new_id};
 use sabir_wire::openai::{embed, parse, peek};
 
 use crate::{
     app::App,
-    doors::extension::{self, Reader},
+    doors::{
+        extension::Reader,
+        shared::{forwarded, from_headers, now},
+    },
     gate,
 };
 
@@ -118,7 +118,7 @@ pub(super) async fn call(
             body: bytes,
             model: seen.model_at,
             parse: if operation == Operation::Embed { embed::parse } else { parse::chat },
-            headers: forwarded(&parts.headers),
+            headers: forwarded(&parts.headers, &FORWARDED),
         },
         caller,
         options,
@@ -183,57 +183,6 @@ fn refuse(members: &Map<String, Value>) -> Result<()> {
         }
     }
     Reader { prefix: PREFIX }.refuse_later(members, &[])
-}
-
-/// What a caller says in headers, so that no body has to change: episode, labels, cache, dry run.
-fn from_headers(headers: &HeaderMap, options: &mut CallOptions, episode_id: &mut Option<Uuid>) -> Result<()> {
-    let text = |name: &'static str| match headers.get(name) {
-        None => Ok(None),
-        Some(value) => match value.to_str() {
-            Ok(text) => Ok(Some(text)),
-            Err(_) => Err(wrong_header(name, "is not readable text")),
-        },
-    };
-    if let Some(id) = text("x-sabir-episode-id")? {
-        *episode_id = Some(extension::episode(id, now()).map_err(|what| wrong_header("x-sabir-episode-id", &what))?);
-    }
-    if let Some(json) = text("x-sabir-tags")? {
-        let tags: Value = serde_json::from_str(json).map_err(|_| wrong_header("x-sabir-tags", "is not JSON"))?;
-        let mut members = Map::new();
-        members.insert("tags".into(), tags);
-        let tags = Reader { prefix: "x-sabir-" }.tags(&members, false)?;
-        options.tags.extend(tags);
-    }
-    if let Some(mode) = text("x-sabir-cache")? {
-        let (read, write) = match mode {
-            "on" => (true, true),
-            "off" => (false, false),
-            "read_only" => (true, false),
-            "write_only" => (false, true),
-            _ => return Err(wrong_header("x-sabir-cache", "expected `on`, `off`, `read_only` or `write_only`")),
-        };
-        options.cache = Some(sabir_engine::call::CacheOptions { read, write, max_age_s: None });
-    }
-    Ok(())
-}
-
-fn wrong_header(name: &str, what: &str) -> Error {
-    Error::bad_request(format!("header `{name}`: {what}")).with_param(name)
-}
-
-fn forwarded(headers: &HeaderMap) -> HeaderMap {
-    let mut out = HeaderMap::new();
-    for name in FORWARDED {
-        if let Some(value) = headers.get(name) {
-            out.insert(HeaderName::from_static(name), value.clone());
-        }
-    }
-    out
-}
-
-/// Seconds since 1970.
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 /// The public name of who is calling, for a call that needs no body.

@@ -3,24 +3,21 @@
 //! Invariant: bytes that came from a provider of the same protocol go out as they are; everything
 //! else is written by `sabir-wire`. No answer says anything about a key.
 
-use axum::{
-    body::Body,
-    response::{IntoResponse, Response},
-};
+use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use sabir_engine::{Answer, Content, Facts, Failure, Frame, Summary, call::RawCall};
-use sabir_types::{Error, ErrorKind, Map, Protocol, Response as Neutral, Value};
+use sabir_types::{Error, ErrorKind, Map, Protocol, Response as Neutral, Value, new_id};
 use sabir_wire::openai::{embed, render};
 use serde_json::json;
 
-use super::{
-    cut::Cutter,
-    parse::{Ask, Extended, now},
-};
+use super::parse::{Ask, Extended};
 use crate::{
     app::App,
-    doors::events::{self, FrameWriter},
+    doors::{
+        events::{self, FrameWriter},
+        shared::{json_response, now, pass_on, set, set_facts, set_failure, shown, verbatim},
+    },
 };
 
 /// The whole answer or the stream.
@@ -44,15 +41,7 @@ pub(super) fn answer(app: &App, answer: Answer, ask: Ask, endpoint: &'static str
         Answer::Stream { facts, frames } => {
             let mut head = HeaderMap::new();
             add_headers(&mut head, &facts);
-            let writer = Writer {
-                chunks: None,
-                ask,
-                app: app.clone(),
-                endpoint,
-                facts,
-                failed: false,
-                passed: Cutter::default(),
-            };
+            let writer = Writer { chunks: None, ask, app: app.clone(), endpoint, facts, failed: false };
             let mut response = events::respond(frames, writer);
             response.headers_mut().extend(head);
             response
@@ -136,7 +125,6 @@ struct Writer {
     endpoint: &'static str,
     facts: Box<Facts>,
     failed: bool,
-    passed: Cutter,
 }
 
 impl Writer {
@@ -149,7 +137,7 @@ impl Writer {
 impl FrameWriter for Writer {
     fn frame(&mut self, frame: Frame) -> Bytes {
         match frame {
-            Frame::Passed(bytes) => self.passed.take(bytes),
+            Frame::Passed(bytes) => bytes,
             Frame::Events(events) => {
                 self.failed = false;
                 let mut out = Vec::with_capacity(256 * events.len());
@@ -163,7 +151,6 @@ impl FrameWriter for Writer {
             }
             Frame::Error(error) => {
                 self.failed = true;
-                self.passed.forget();
                 let mut out = Vec::new();
                 out.extend_from_slice(b"data: ");
                 out.extend_from_slice(render::error(&error).to_string().as_bytes());
@@ -173,14 +160,13 @@ impl FrameWriter for Writer {
             Frame::End(summary) => {
                 self.app.metrics().answered(self.endpoint, &self.facts, &summary);
                 let failed = self.failed;
+                let mut out = Vec::new();
                 if let Some(chunks) = &mut self.chunks
                     && !failed
                 {
-                    let mut out = Vec::new();
                     chunks.end(&summary.usage, &mut out);
-                    return out.into();
                 }
-                self.passed.rest()
+                out.into()
             }
         }
     }
@@ -189,49 +175,19 @@ impl FrameWriter for Writer {
 /// The answer to a call that came to nothing.
 pub(super) fn failure(failure: &Failure, ask: &Ask) -> Response {
     let error = &failure.error;
-    let mut response = match verbatim(failure, ask) {
-        Some(response) => response,
-        None => self::error(error),
-    };
+    let own_words = if ask.extended.is_none() { verbatim(error, failure.protocol, Protocol::OpenAi) } else { None };
+    let mut response = own_words.unwrap_or_else(|| self::error(error));
     let headers = response.headers_mut();
-    set(headers, "x-sabir-inference-id", &failure.inference_id.to_string());
-    set(headers, "x-sabir-episode-id", &failure.episode_id.to_string());
-    pass_on(headers, &failure.headers);
+    pass_on(headers, &failure.headers, is_read);
+    set_failure(headers, failure);
     request_id(headers, &failure.headers, &failure.inference_id.to_string());
-    if let Some(wait) = error.retry_after() {
-        if !headers.contains_key(header::RETRY_AFTER) {
-            set(headers, "retry-after", &wait.as_secs_f64().ceil().to_string());
-        }
-        set(headers, "retry-after-ms", &wait.as_millis().to_string());
-    }
     response
-}
-
-/// The provider's own words, if it speaks this door's protocol. What it says about a key is kept back.
-fn verbatim(failure: &Failure, ask: &Ask) -> Option<Response> {
-    let error = &failure.error;
-    if failure.protocol != Some(Protocol::OpenAi)
-        || ask.extended.is_some()
-        || matches!(error.kind(), ErrorKind::Authentication | ErrorKind::Permission)
-    {
-        return None;
-    }
-    let upstream = error.upstream()?;
-    let status = StatusCode::from_u16(upstream.status).ok().filter(|status| status.as_u16() >= 400)?;
-    let is_object = serde_json::from_slice::<Map<String, Value>>(&upstream.body).ok()?.contains_key("error");
-    is_object.then(|| json_response(status, Body::from(upstream.body.clone()), None))
 }
 
 /// An error in this door's shape.
 pub fn error(error: &Error) -> Response {
-    let shown = match error.kind() {
-        // A provider that refuses the gateway's key quotes it, if only in part.
-        ErrorKind::Authentication if error.upstream().is_some() => {
-            &Error::new(ErrorKind::Authentication, "the provider refused the key that the gateway has for it")
-        }
-        _ => error,
-    };
-    let mut response = json_response(status(error), Body::from(render::error(shown).to_string()), None);
+    let mut response = json_response(status(error), Body::from(render::error(&shown(error)).to_string()), None);
+    give_request_id(&mut response);
     if error.kind() == ErrorKind::Authentication && error.upstream().is_none() {
         set(response.headers_mut(), "www-authenticate", "Bearer");
     }
@@ -263,46 +219,19 @@ fn status(error: &Error) -> StatusCode {
     }
 }
 
-/// A JSON answer.
-pub(super) fn json_response(status: StatusCode, body: Body, kind: Option<HeaderValue>) -> Response {
-    let mut response = (status, body).into_response();
-    let kind = kind.unwrap_or_else(|| HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response
-}
-
 fn add_headers(headers: &mut HeaderMap, facts: &Facts) {
-    headers.reserve(12);
-    let id = facts.inference_id.to_string();
-    set(headers, "x-sabir-inference-id", &id);
-    set(headers, "x-sabir-episode-id", &facts.episode_id.to_string());
-    set(headers, "x-sabir-model", &facts.model_name);
-    set(headers, "x-sabir-provider", &facts.provider_name);
-    headers.insert("x-sabir-overhead-us", HeaderValue::from(facts.overhead_us));
-    if facts.cached {
-        headers.insert("x-sabir-cached", HeaderValue::from_static("true"));
-    }
-    if !facts.warnings.is_empty() {
-        let list: Vec<Value> = facts.warnings.iter().map(|w| json!({"param": w.param, "message": w.message})).collect();
-        set(headers, "x-sabir-warnings", &Value::from(list).to_string());
-    }
-    pass_on(headers, &facts.headers);
-    request_id(headers, &facts.headers, &id);
+    set_facts(headers, facts);
+    pass_on(headers, &facts.headers, is_read);
+    request_id(headers, &facts.headers, &facts.inference_id.to_string());
 }
 
 /// Rate limits and what else a client reads from the provider's headers.
-fn pass_on(headers: &mut HeaderMap, from: &HeaderMap) {
-    for (name, value) in from {
-        let text = name.as_str();
-        if text.starts_with("x-ratelimit-")
-            || matches!(
-                text,
-                "retry-after" | "retry-after-ms" | "x-should-retry" | "openai-processing-ms" | "openai-version"
-            )
-        {
-            headers.insert(name.clone(), value.clone());
-        }
-    }
+fn is_read(name: &str) -> bool {
+    name.starts_with("x-ratelimit-")
+        || matches!(
+            name,
+            "retry-after" | "retry-after-ms" | "x-should-retry" | "openai-processing-ms" | "openai-version"
+        )
 }
 
 fn request_id(headers: &mut HeaderMap, from: &HeaderMap, own: &str) {
@@ -314,9 +243,7 @@ fn request_id(headers: &mut HeaderMap, from: &HeaderMap, own: &str) {
     }
 }
 
-/// Sets a header; a value that no header can carry (a model's name in odd letters) is left out.
-fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(HeaderName::from_static(name), value);
-    }
+/// An id for an answer that no call stands behind: clients show it whatever they got.
+pub(super) fn give_request_id(response: &mut Response) {
+    set(response.headers_mut(), "x-request-id", &new_id().to_string());
 }

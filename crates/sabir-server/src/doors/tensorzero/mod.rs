@@ -9,7 +9,6 @@ use axum::{
     Router,
     body::Body,
     extract::State,
-    http::Request,
     response::Response,
     routing::{any, get, post},
 };
@@ -78,26 +77,7 @@ async fn metrics(State(app): State<App>) -> Response {
     response
 }
 
-/// The answer to a path that nothing listens on.
-pub async fn unknown(request: Request<Body>) -> Response {
-    let (method, path) = (request.method(), request.uri().path());
-    let error = Error::new(ErrorKind::NotFound, format!("Route not found: {method} {path}"));
-    if path.contains("/openai/") || path.contains("/v1/") {
-        return super::openai::error_response(&error);
-    }
-    render::error(&error, false)
-}
-
-/// The answer to a method that a path does not take.
-pub async fn not_allowed(request: Request<Body>) -> Response {
-    let (method, path) = (request.method(), request.uri().path());
-    let message = format!("Method not allowed: {method} {path}");
-    let error = Error::bad_request(message.clone());
-    let mut response = if path.contains("/openai/") || path.contains("/v1/") {
-        super::openai::error_response(&error)
-    } else {
-        render::json(StatusCode::METHOD_NOT_ALLOWED, &json!({"error": message}))
-    };
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    response
+/// An error in this door's shape.
+pub fn error_response(error: &Error) -> Response {
+    render::error(error, false)
 }

@@ -114,8 +114,8 @@ impl EventWriter {
     }
 
     /// Writes a failure, after which nothing follows.
-    pub fn error(&mut self, error: &Error, out: &mut Vec<u8>) {
-        sse::encode(out, Some("error"), &String::from_utf8_lossy(&error::body(error)));
+    pub fn error(&mut self, error: &Error, request_id: Option<&str>, out: &mut Vec<u8>) {
+        sse::encode(out, Some("error"), &String::from_utf8_lossy(&error::body(error, request_id)));
     }
 
     fn begin(&mut self, out: &mut Vec<u8>) {
@@ -277,6 +277,10 @@ impl EventWriter {
         let index = self.count;
         self.count += 1;
         send(out, "content_block_start", &BlockStart { kind: "content_block_start", index, content_block: block });
+        if index == 0 {
+            // Where Anthropic's own streams have one: a client that cannot pass over it shows at once.
+            send(out, "ping", &json!({"type": "ping"}));
+        }
         index
     }
 

@@ -55,9 +55,9 @@ pub fn chat(answer: &ChatResponse, face: Face<'_>) -> Vec<u8> {
     serde_json::to_vec(&message).unwrap_or_default()
 }
 
-/// Writes a failure: status and body.
-pub fn error(error: &Error) -> (u16, Vec<u8>) {
-    error::render(error)
+/// Writes a failure: status and body. `request_id` is what the client can name the call by.
+pub fn error(error: &Error, request_id: Option<&str>) -> (u16, Vec<u8>) {
+    error::render(error, request_id)
 }
 
 fn refusal(block: &Block) -> Option<&str> {

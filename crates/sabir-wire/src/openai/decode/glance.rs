@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use sabir_types::{Error, FinishReason, Operation, Result, Usage, Value};
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{finish_reason, is_failure, usage};
+use super::{Reading, finish_reason, is_failure, usage};
 use crate::openai::error;
 
 /// What can be seen at a glance.
@@ -35,6 +35,8 @@ struct Seen<'a> {
     data: Option<IgnoredAny>,
     #[serde(default)]
     x_groq: Option<Value>,
+    #[serde(default)]
+    base_resp: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -47,9 +49,18 @@ struct SeenChoice<'a> {
 
 /// Looks at a whole answer with a success status.
 pub fn glance(operation: Operation, body: &[u8]) -> Result<Glimpse> {
+    whole(operation, body, &Reading::USUAL)
+}
+
+/// Looks at one event of a stream.
+pub fn glance_event(data: &str) -> Result<Glimpse> {
+    event(data, &Reading::USUAL)
+}
+
+pub(super) fn whole(operation: Operation, body: &[u8], reading: &Reading) -> Result<Glimpse> {
     let seen: Seen<'_> = serde_json::from_slice(body)
         .map_err(|e| Error::bad_upstream(format!("the provider's answer is not what was asked for: {e}")))?;
-    refuse(&seen, body)?;
+    refuse(&seen, body, reading)?;
     let missing = match operation {
         Operation::Embed => seen.data.is_none().then_some("data"),
         _ => seen.choices.as_ref().is_none_or(Vec::is_empty).then_some("choices"),
@@ -60,22 +71,21 @@ pub fn glance(operation: Operation, body: &[u8]) -> Result<Glimpse> {
     glimpse(seen)
 }
 
-/// Looks at one event of a stream.
-pub fn glance_event(data: &str) -> Result<Glimpse> {
+pub(super) fn event(data: &str, reading: &Reading) -> Result<Glimpse> {
     if data.trim() == "[DONE]" {
         return Ok(Glimpse { done: true, ..Glimpse::default() });
     }
     let seen: Seen<'_> = serde_json::from_str(data)
         .map_err(|e| Error::bad_upstream(format!("an event of the provider's stream is not JSON: {e}")))?;
-    refuse(&seen, data.as_bytes())?;
+    refuse(&seen, data.as_bytes(), reading)?;
     glimpse(seen)
 }
 
-fn refuse(seen: &Seen<'_>, body: &[u8]) -> Result<()> {
-    if seen.error.is_some() || seen.object.as_deref() == Some("error") {
+fn refuse(seen: &Seen<'_>, body: &[u8], reading: &Reading) -> Result<()> {
+    if seen.error.is_some() || seen.base_resp.is_some() || seen.object.as_deref() == Some("error") {
         let value: Value = serde_json::from_slice(body)
             .map_err(|e| Error::bad_upstream(format!("the provider's answer is not JSON: {e}")))?;
-        if let Some(error) = error::embedded(&value) {
+        if let Some(error) = error::embedded_with(&value, reading.codes) {
             return Err(error);
         }
     }

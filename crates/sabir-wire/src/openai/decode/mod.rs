@@ -3,11 +3,14 @@
 //! Invariant: the events of a stream add up to what the whole answer would have said.
 
 mod glance;
+mod inline;
+mod reading;
 mod stream;
 mod usage;
 mod whole;
 
 pub use glance::{Glimpse, glance, glance_event};
+pub use reading::Reading;
 pub use stream::ChatStream;
 pub use usage::usage;
 pub use whole::chat;
@@ -17,11 +20,13 @@ use sabir_types::FinishReason;
 /// The neutral word for a finish reason; OpenAI's own, and those of servers that speak like it.
 fn finish_reason(word: &str) -> FinishReason {
     match word {
-        "stop" | "eos" | "eos_token" => FinishReason::Stop,
+        "stop" | "eos" | "eos_token" | "normal" => FinishReason::Stop,
         "stop_sequence" => FinishReason::StopSequence,
-        "length" | "model_length" | "max_tokens" => FinishReason::Length,
+        "length" | "model_length" | "max_tokens" | "max_output" | "model_context_window_exceeded" => {
+            FinishReason::Length
+        }
         "tool_calls" | "function_call" | "tool_use" => FinishReason::ToolCalls,
-        "content_filter" | "sensitive" | "safety" => FinishReason::ContentFilter,
+        "content_filter" | "sensitive" | "safety" | "refuse_answer" => FinishReason::ContentFilter,
         _ => FinishReason::Other,
     }
 }

@@ -7,21 +7,32 @@ use std::collections::BTreeMap;
 
 use sabir_types::{CallKind, Delta, Error, ErrorKind, Event, FinishReason, Result, Value};
 
-use super::{finish_reason, is_failure, usage, whole};
+use super::{
+    Reading, finish_reason,
+    inline::{Inline, Piece},
+    is_failure, usage, whole,
+};
 use crate::{
     openai::error,
     sse::{SseDecoder, SseEvent},
 };
 
 /// Reads a streamed chat answer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ChatStream {
     sse: SseDecoder,
     state: State,
 }
 
-#[derive(Debug, Default)]
+impl Default for ChatStream {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[derive(Debug)]
 struct State {
+    reading: Reading,
     started: bool,
     done: bool,
     choices: BTreeMap<u32, ChoiceState>,
@@ -36,6 +47,8 @@ struct ChoiceState {
     /// The calls so far: the provider's index, its id, and the block.
     calls: Vec<(u64, String, u32)>,
     finished: bool,
+    /// Tells thoughts from text where they stand in it.
+    inline: Option<Inline>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +62,12 @@ enum Lane {
 impl ChatStream {
     /// Reads from the beginning.
     pub fn new() -> Self {
-        Self::default()
+        Self::reading(Reading::USUAL)
+    }
+
+    pub(super) fn reading(reading: Reading) -> Self {
+        let state = State { reading, started: false, done: false, choices: BTreeMap::new(), meta: <(_, _)>::default() };
+        Self { sse: SseDecoder::default(), state }
     }
 
     /// Takes more bytes and adds the events that they complete.
@@ -70,6 +88,7 @@ impl ChatStream {
             (true, false) if state.done => {
                 for (index, choice) in state.choices.iter_mut().filter(|(_, choice)| !choice.finished) {
                     choice.finished = true;
+                    choice.flush(*index, out);
                     let reason = if choice.calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls };
                     out.push(Event::Finish { choice: *index, reason, raw: None, stop_sequence: None });
                 }
@@ -95,7 +114,7 @@ impl State {
         }
         let chunk: Value = serde_json::from_str(data)
             .map_err(|e| Error::bad_upstream(format!("an event of the provider's stream is not JSON: {e}")))?;
-        if let Some(error) = error::embedded(&chunk) {
+        if let Some(error) = error::embedded_with(&chunk, self.reading.codes) {
             return Err(error);
         }
         if !self.started {
@@ -109,7 +128,11 @@ impl State {
         self.meta(&chunk, out);
         for (at, choice) in chunk.get("choices").and_then(Value::as_array).into_iter().flatten().enumerate() {
             let index = choice.get("index").and_then(Value::as_u64).map_or(at as u32, |index| index as u32);
-            self.choices.entry(index).or_default().piece(index, choice, out)?;
+            let inline = self.reading.inline_thoughts;
+            let state = self.choices.entry(index);
+            let state =
+                state.or_insert_with(|| ChoiceState { inline: inline.then(Inline::default), ..ChoiceState::default() });
+            state.piece(index, choice, out)?;
             if let Some(raw) = choice.get("usage").filter(|raw| raw.is_object()) {
                 out.push(Event::Usage(usage(raw)));
             }
@@ -147,6 +170,7 @@ impl ChoiceState {
             return Err(Error::new(ErrorKind::Upstream, format!("the model broke off: finish reason `{word}`")));
         }
         self.finished = true;
+        self.flush(choice, out);
         let reason = match finish_reason(word) {
             FinishReason::Stop if !self.calls.is_empty() => FinishReason::ToolCalls,
             reason => reason,
@@ -166,9 +190,18 @@ impl ChoiceState {
             say(self, Lane::Thinking, Delta::Thinking { text: thought.to_owned() });
         }
         match delta.get("content") {
-            Some(Value::String(text)) if !text.is_empty() => {
-                say(self, Lane::Text, Delta::Text { text: text.clone() });
-            }
+            Some(Value::String(text)) if !text.is_empty() => match self.inline.take() {
+                Some(mut inline) => {
+                    let mut pieces = Vec::new();
+                    inline.push(text, &mut pieces);
+                    self.inline = Some(inline);
+                    pieces.into_iter().for_each(|piece| {
+                        let (lane, delta) = spoken(piece);
+                        say(self, lane, delta);
+                    });
+                }
+                None => say(self, Lane::Text, Delta::Text { text: text.clone() }),
+            },
             Some(Value::Array(chunks)) => {
                 for chunk in chunks {
                     match whole::chunk_text(chunk) {
@@ -192,6 +225,9 @@ impl ChoiceState {
         for note in delta.get("annotations").and_then(Value::as_array).into_iter().flatten() {
             say(self, Lane::Text, Delta::Citation { data: note.clone() });
         }
+        if delta.get("tool_calls").is_some_and(|calls| calls.as_array().is_some_and(|calls| !calls.is_empty())) {
+            self.flush(choice, out);
+        }
         for call in delta.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
             self.call(choice, call, out)?;
         }
@@ -199,6 +235,19 @@ impl ChoiceState {
             self.call(choice, &serde_json::json!({"index": 0, "function": call}), out)?;
         }
         Ok(())
+    }
+
+    /// Says what was held back because it might have been a tag.
+    fn flush(&mut self, choice: u32, out: &mut Vec<Event>) {
+        let mut pieces = Vec::new();
+        if let Some(inline) = &mut self.inline {
+            inline.flush(&mut pieces);
+        }
+        for piece in pieces {
+            let (lane, delta) = spoken(piece);
+            let block = self.lane(lane);
+            out.push(Event::Delta { choice, block, delta });
+        }
     }
 
     fn lane(&mut self, lane: Lane) -> u32 {
@@ -259,6 +308,13 @@ impl ChoiceState {
             out.push(Event::Delta { choice, block, delta: Delta::Arguments { text: more } });
         }
         Ok(())
+    }
+}
+
+fn spoken(piece: Piece) -> (Lane, Delta) {
+    match piece {
+        Piece::Thought(text) => (Lane::Thinking, Delta::Thinking { text }),
+        Piece::Text(text) => (Lane::Text, Delta::Text { text }),
     }
 }
 

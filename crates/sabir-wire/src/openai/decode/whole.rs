@@ -5,14 +5,22 @@ use sabir_types::{
     ToolCall, Value,
 };
 
-use super::{finish_reason, is_failure, usage};
+use super::{
+    Reading, finish_reason,
+    inline::{Inline, Piece},
+    is_failure, usage,
+};
 use crate::openai::error;
 
 /// Reads a chat answer with a success status.
 pub fn chat(body: &[u8]) -> Result<ChatResponse> {
+    read(body, &Reading::USUAL)
+}
+
+pub(super) fn read(body: &[u8], reading: &Reading) -> Result<ChatResponse> {
     let value: Value = serde_json::from_slice(body)
         .map_err(|e| Error::bad_upstream(format!("the provider's answer is not JSON: {e}")))?;
-    if let Some(error) = error::embedded(&value) {
+    if let Some(error) = error::embedded_with(&value, reading.codes) {
         return Err(error);
     }
     let Value::Object(mut all) = value else {
@@ -33,7 +41,7 @@ pub fn chat(body: &[u8]) -> Result<ChatResponse> {
         ..ChatResponse::default()
     };
     for (at, choice) in choices.into_iter().enumerate() {
-        answer.choices.push(self::choice(choice, at)?);
+        answer.choices.push(self::choice(choice, at, reading)?);
     }
     if let Some(raw) = all.remove("usage").filter(Value::is_object) {
         answer.usage = usage(&raw);
@@ -44,7 +52,7 @@ pub fn chat(body: &[u8]) -> Result<ChatResponse> {
     Ok(answer)
 }
 
-fn choice(choice: Value, at: usize) -> Result<Choice> {
+fn choice(choice: Value, at: usize, reading: &Reading) -> Result<Choice> {
     let Value::Object(mut choice) = choice else {
         return Err(Error::bad_upstream(format!("choices[{at}] of the provider's answer is not an object")));
     };
@@ -53,7 +61,7 @@ fn choice(choice: Value, at: usize) -> Result<Choice> {
     };
     let mut content = Vec::new();
     thinking(&mut message, &mut content);
-    text(&mut message, &mut content);
+    text(&mut message, &mut content, reading);
     if let Some(text) = take_text(&mut message, "refusal").filter(|text| !text.is_empty()) {
         content.push(Block::Refusal { text });
     }
@@ -112,13 +120,17 @@ fn thinking(message: &mut Map<String, Value>, content: &mut Vec<Block>) {
 }
 
 /// Text, as a string or as chunks (Mistral, which puts thoughts among them).
-fn text(message: &mut Map<String, Value>, content: &mut Vec<Block>) {
+fn text(message: &mut Map<String, Value>, content: &mut Vec<Block>, reading: &Reading) {
     let citations = match message.remove("annotations") {
         Some(Value::Array(list)) => list,
         _ => Vec::new(),
     };
     match message.remove("content") {
         Some(Value::String(text)) if !text.is_empty() => {
+            let text = if reading.inline_thoughts { without_thoughts(&text, content) } else { text };
+            if text.is_empty() {
+                return;
+            }
             content.push(Block::Text(Text { text, citations, ..Text::default() }));
         }
         Some(Value::Array(chunks)) => {
@@ -128,6 +140,24 @@ fn text(message: &mut Map<String, Value>, content: &mut Vec<Block>) {
         }
         _ => {}
     }
+}
+
+/// The text alone; thoughts that stand before it become a block.
+fn without_thoughts(said: &str, content: &mut Vec<Block>) -> String {
+    let (mut inline, mut pieces) = (Inline::default(), Vec::new());
+    inline.push(said, &mut pieces);
+    inline.flush(&mut pieces);
+    let (mut thought, mut text) = (String::new(), String::new());
+    for piece in pieces {
+        match piece {
+            Piece::Thought(more) => thought.push_str(&more),
+            Piece::Text(more) => text.push_str(&more),
+        }
+    }
+    if !thought.is_empty() {
+        content.push(Block::Thinking(Thinking { text: Some(thought), ..Thinking::default() }));
+    }
+    text
 }
 
 fn push_chunk(chunk: &Value, content: &mut Vec<Block>) {

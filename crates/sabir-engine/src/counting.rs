@@ -1,0 +1,91 @@
+//! How many tokens a request would take, as the provider itself counts them.
+//!
+//! Invariant: a number comes from a provider or not at all: nothing here estimates. Nothing was
+//! inferred, so the ledger gets no row.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use sabir_providers::{HttpResponse, Target};
+use sabir_types::{Error, ErrorKind, Operation, Protocol, Result, Secret};
+
+use crate::{attempt, engine::Engine, hide::Hide, plan::Endpoint};
+
+/// How long a provider may take to count.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The largest answer that is read.
+const ANSWER_LIMIT: usize = 1024 * 1024;
+
+/// A request whose tokens are to be counted.
+#[derive(Debug)]
+pub struct Counting {
+    /// The protocol of the door, in which the body is.
+    pub door: Protocol,
+    /// The model to look up.
+    pub model: String,
+    /// The body.
+    pub body: Bytes,
+    /// The caller's headers that the provider should see.
+    pub headers: HeaderMap,
+    /// Values for `dynamic::` credentials.
+    pub credentials: HashMap<String, Secret>,
+}
+
+/// Asks the first target of the model that speaks the door's protocol and can count.
+pub(crate) async fn count(engine: &Engine, wanted: &Counting) -> Result<HttpResponse> {
+    let config = engine.config();
+    let model = config.model(Operation::Chat, &wanted.model)?;
+    let mut last = None;
+    for endpoint in model.routing.iter().filter(|endpoint| engine.allows(endpoint)) {
+        let asked = tokio::time::timeout(PATIENCE, ask(engine, endpoint, wanted)).await.unwrap_or_else(|_| {
+            let message = format!("`{}` took longer than {} s to count", endpoint.name, PATIENCE.as_secs());
+            Err(Error::new(ErrorKind::Timeout, message))
+        });
+        match asked {
+            Ok(None) => {}
+            Ok(Some(answer)) => return Ok(answer),
+            Err(error) if !error.kind().may_fall_back() => return Err(error),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| {
+        let message = format!(
+            "the tokens of model `{}` cannot be counted here: no provider of it counts them in the protocol `{}`",
+            model.name, wanted.door
+        );
+        Error::unsupported("model", message)
+    }))
+}
+
+/// Asks one target; `None` if it cannot count.
+async fn ask(engine: &Engine, endpoint: &Endpoint, wanted: &Counting) -> Result<Option<HttpResponse>> {
+    let provider = endpoint.provider;
+    let key = attempt::secret(&endpoint.credential, &wanted.credentials)?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let to = Target {
+        model: &endpoint.upstream_model,
+        api_base: endpoint.api_base.as_deref(),
+        key,
+        options: &endpoint.options,
+        now,
+    };
+    if provider.protocol(Operation::Chat, &to) != wanted.door {
+        return Ok(None);
+    }
+    let Some(mut request) = provider.count_tokens(&wanted.body, &to)? else { return Ok(None) };
+    attempt::forward(&wanted.headers, request.headers_mut());
+    provider.sign(&mut request, &to)?;
+    let mut inbound = engine.transport().send(request, endpoint.timeouts.connect.unwrap_or(PATIENCE)).await?;
+    let hide = Hide::new(to.key);
+    if let Some(hide) = &hide {
+        hide.headers(&mut inbound.headers);
+    }
+    inbound.body.hide(hide);
+    let body = inbound.body.all(ANSWER_LIMIT).await?;
+    let answer = HttpResponse { status: inbound.status, headers: inbound.headers, body };
+    if answer.status.is_success() { Ok(Some(answer)) } else { Err(provider.error(&answer)) }
+}

@@ -1,0 +1,79 @@
+//! The Anthropic door: messages, the counting of tokens, models, at the paths that clients use.
+//!
+//! Invariant: whatever goes wrong here is told in Anthropic's shape.
+
+mod models;
+mod parse;
+mod render;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    http::Request,
+    response::Response,
+    routing::{any, get, post},
+};
+use sabir_types::{Error, ErrorKind};
+
+use crate::app::App;
+
+/// The name of the endpoint in metrics.
+const ENDPOINT: &str = "messages";
+
+/// Its routes, to be mounted at the root. `/v1/models` belongs to the OpenAI door, which hands
+/// over what Anthropic's clients ask there.
+pub fn routes() -> Router<App> {
+    let mut router = Router::new()
+        .route("/anthropic/v1/models", get(models::list))
+        .route("/anthropic/v1/models/{*model}", get(models::retrieve));
+    for base in ["/v1", "/anthropic/v1"] {
+        router = router
+            .route(&format!("{base}/messages"), post(messages))
+            .route(&format!("{base}/messages/count_tokens"), post(count_tokens))
+            .route(&format!("{base}/messages/batches"), any(batches))
+            .route(&format!("{base}/messages/batches/{{*rest}}"), any(batches));
+    }
+    router
+}
+
+async fn messages(State(app): State<App>, request: Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    let parsed = match parse::call(&app, &parts, body).await {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            app.metrics().failed(ENDPOINT, error.kind());
+            return render::error(&error);
+        }
+    };
+    let asked = parsed.asked.clone();
+    match app.engine().run(parsed).await {
+        Ok(answer) => render::answer(&app, answer, asked, ENDPOINT),
+        Err(failure) => {
+            app.metrics().failed(ENDPOINT, failure.error.kind());
+            render::failure(&failure)
+        }
+    }
+}
+
+async fn count_tokens(State(app): State<App>, request: Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    let counted = async {
+        let wanted = parse::counting(&app, &parts, body).await?;
+        app.engine().count_tokens(&wanted).await
+    };
+    match counted.await {
+        Ok(answer) => render::counted(answer),
+        Err(error) => {
+            app.metrics().failed("count_tokens", error.kind());
+            render::refused(&error)
+        }
+    }
+}
+
+async fn batches() -> Response {
+    render::error(&Error::new(ErrorKind::NotImplemented, "message batches: not supported yet"))
+}
+
+pub use models::{list as list_models, retrieve as retrieve_model};
+pub use render::error as error_response;
