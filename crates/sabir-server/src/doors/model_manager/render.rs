@@ -8,6 +8,7 @@ use sabir_types::{Block, ChatResponse, Choice, Error, ErrorKind, Map, Response, 
 use sabir_wire::{anthropic, gemini, openai};
 
 use super::{dialect::Dialect, parse::Ask, proto::ModelResponseItem, raw};
+use crate::doors::shared;
 
 /// An item that is not an answer: it has the call's names and nothing else.
 pub(super) fn blank(ask: &Ask) -> ModelResponseItem {
@@ -98,8 +99,10 @@ fn tame(answer: &mut Map<String, Value>) {
 pub(super) fn failure(failure: &Failure, ask: &Ask) -> ModelResponseItem {
     let mut item = failed(&failure.error, ask);
     let speaks = failure.protocol == Some(ask.dialect.protocol());
+    // What a provider says about a key stays here.
+    let about_a_key = matches!(failure.error.kind(), ErrorKind::Authentication | ErrorKind::Permission);
     if speaks
-        && !is_about_a_key(&failure.error)
+        && !about_a_key
         && let Some(upstream) = failure.error.upstream()
         && let Ok(Value::Object(own)) = serde_json::from_slice(&upstream.body)
     {
@@ -113,17 +116,8 @@ pub(super) fn failed(error: &Error, ask: &Ask) -> ModelResponseItem {
     ModelResponseItem { error: message(error), ..blank(ask) }
 }
 
-/// What a caller is told of an error.
-pub(super) fn message(error: &Error) -> String {
-    if is_about_a_key(error) {
-        // A provider that refuses the gateway's key quotes it, if only in part.
-        return "the provider refused the key that the gateway has for it".to_owned();
-    }
-    let text = error.message();
-    // The client tells calls that can be tried again from others by nothing but this text.
-    format!("{}: {text}", error.kind().as_str())
-}
-
-fn is_about_a_key(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Authentication | ErrorKind::Permission) && error.upstream().is_some()
+/// What a caller is told of an error: nothing but this text tells a call that can be tried again from others.
+fn message(error: &Error) -> String {
+    let shown = shared::shown(error);
+    format!("{}: {}", shown.kind().as_str(), shown.message())
 }

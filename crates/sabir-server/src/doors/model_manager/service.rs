@@ -7,8 +7,8 @@
 use std::{pin::Pin, time::Duration};
 
 use futures_util::{StreamExt, stream};
-use sabir_engine::{Answer, Call};
-use sabir_types::new_id;
+use sabir_engine::{Answer, Call, Facts};
+use sabir_types::{Error, Warning, new_id};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 
@@ -21,7 +21,7 @@ use super::{
     render,
     stream::Items,
 };
-use crate::app::App;
+use crate::{app::App, doors::shared};
 
 /// How many items of a batch run at once.
 const AT_ONCE: usize = 64;
@@ -44,28 +44,28 @@ impl ModelService for Service {
             Ok(parsed) => parsed,
             Err(error) => {
                 self.0.metrics().failed(ENDPOINT, error.kind());
-                return Ok(respond(one(render::failed(&error, &nameless(&around, custom_id))), &around, &[]));
+                return Ok(respond(one(render::failed(&error, &nameless(&around, custom_id))), &around));
             }
         };
         let until = sooner(until, &ask);
         let answer = within(until, Box::pin(self.0.engine().run(call))).await?;
-        let items: ItemStream = match answer {
+        Ok(match answer {
             Ok(Answer::Whole { facts, content, summary }) => {
                 self.0.metrics().answered(ENDPOINT, &facts, &summary);
-                let left_out = left_out(&facts, &ask);
-                return Ok(respond(one(render::whole(&facts, &content, &summary, &ask)), &around, &left_out));
+                let response = respond(one(render::whole(&facts, &content, &summary, &ask)), &around);
+                with_facts(response, &facts, &ask)
             }
             Ok(Answer::Stream { facts, frames }) => {
-                let left_out = left_out(&facts, &ask);
-                let items = Box::pin(Items::new(frames, facts, ask, self.0.clone(), until));
-                return Ok(respond(items, &around, &left_out));
+                let items = Items::new(frames, facts.clone(), ask.clone(), self.0.clone(), until);
+                with_facts(respond(Box::pin(items), &around), &facts, &ask)
             }
             Err(failure) => {
                 self.0.metrics().failed(ENDPOINT, failure.error.kind());
-                one(render::failure(&failure, &ask))
+                let mut response = respond(one(render::failure(&failure, &ask)), &around);
+                shared::set_failure(response.metadata_mut().as_mut(), &failure);
+                response
             }
-        };
-        Ok(respond(items, &around, &[]))
+        })
     }
 
     async fn batch_invoke(
@@ -124,7 +124,7 @@ impl Service {
                 self.0.metrics().answered(ENDPOINT, &facts, &summary);
                 render::whole(&facts, &content, &summary, ask)
             }
-            Ok(Ok(Answer::Stream { .. })) => render::failed(&sabir_types::Error::internal("a batch got a stream"), ask),
+            Ok(Ok(Answer::Stream { .. })) => render::failed(&Error::internal("a batch got a stream"), ask),
             Ok(Err(failure)) => {
                 self.0.metrics().failed(ENDPOINT, failure.error.kind());
                 render::failure(&failure, ask)
@@ -153,24 +153,20 @@ fn nameless(around: &Around, custom_id: Option<String>) -> Ask {
     }
 }
 
-fn respond(items: ItemStream, around: &Around, left_out: &[String]) -> Response<ItemStream> {
+fn respond(items: ItemStream, around: &Around) -> Response<ItemStream> {
     let mut response = Response::new(items);
-    let metadata = response.metadata_mut();
-    if let Ok(id) = around.request_id.parse() {
-        metadata.insert("x-request-id", id);
-    }
-    if !left_out.is_empty()
-        && let Ok(names) = left_out.join("; ").parse()
-    {
-        metadata.insert("x-sabir-warnings", names);
-    }
+    shared::set(response.metadata_mut().as_mut(), "x-request-id", &around.request_id);
     response
 }
 
-fn left_out(facts: &sabir_engine::Facts, ask: &Ask) -> Vec<String> {
-    let warnings = facts.warnings.iter().map(|warning| format!("{}: {}", warning.param, warning.message));
-    let names = ask.left_out.iter().map(|name| format!("{name}: has no effect here"));
-    names.chain(warnings).collect()
+/// What the gateway says about an answer at every door, and the names of what was left out here.
+fn with_facts(mut response: Response<ItemStream>, facts: &Facts, ask: &Ask) -> Response<ItemStream> {
+    let left_out =
+        ask.left_out.iter().map(|name| Warning { param: name.clone(), message: "has no effect here".into() });
+    let mut facts = facts.clone();
+    facts.warnings.extend(left_out);
+    shared::set_facts(response.metadata_mut().as_mut(), &facts);
+    response
 }
 
 fn around<T>(request: &Request<T>) -> Around {
