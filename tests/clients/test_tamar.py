@@ -31,20 +31,20 @@ pytestmark = pytest.mark.tamar
 
 OLD = importlib.metadata.version("tamar-model-client") == "0.1.16"
 newer = pytest.mark.skipif(OLD, reason="0.1.16 has nothing like it")
-SECRET = "a secret that both sides know"
-BEFORE = "the secret before it"
+SECRET = "a secret that both sides know and nobody else"
+BEFORE = "the secret that both sides knew before it"
 WHO = UserContext(org_id="org", user_id="user", client_type="python-sdk")
 PIXEL_BYTES = base64.b64decode(PIXEL.split(",")[1])
 GRPC = """
-gateway.grpc.jwt_secrets = ["env::MODEL_MANAGER_SERVER_JWT_SECRET_KEY", "env::SECRET_BEFORE"]
+[gateway.grpc]
+jwt_secrets = ["env::MODEL_MANAGER_SERVER_JWT_SECRET_KEY", "env::SECRET_BEFORE"]
 """
 ENV = {"MOCK_KEY": KEY, "MODEL_MANAGER_SERVER_JWT_SECRET_KEY": SECRET, "SECRET_BEFORE": BEFORE}
 
 
 @pytest.fixture(scope="module")
 def _server(_upstream, tmp_path_factory):
-    # TOML has the dotted key before the first table.
-    gateway = Gateway.start(tmp_path_factory.mktemp("tamar"), GRPC + config(_upstream.url, 1), ENV, grpc=True)
+    gateway = Gateway.start(tmp_path_factory.mktemp("tamar"), config(_upstream.url, 1) + GRPC, ENV, grpc=True)
     yield gateway
     gateway.stop()
 
@@ -415,49 +415,43 @@ def test_a_request_that_was_used_up(client, upstream):
 
 
 def refused(server, upstream, **how) -> str:
-    if "jwt_token" in how and OLD:
-        # It takes tokens and does not send them.
-        with Bare(server, how["jwt_token"]) as bare, pytest.raises(grpc.RpcError) as caught:
-            list(bare.invoke({"model": "gpt", "messages": HI}))
-        assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
-        said = caught.value.details()
-    else:
-        client = connect(TamarModelClient, server, **how)
-        with pytest.raises(Exception) as caught:
-            client.invoke(chat())
-        client.close()
-        said = str(caught.value)
+    client = connect(TamarModelClient, server, **how)
+    with pytest.raises(Exception) as caught:
+        client.invoke(chat())
+    client.close()
     assert upstream.requests == []
-    return said
+    return str(caught.value)
+
+
+def refused_bare(server, upstream, bearer: str | None) -> str:
+    with Bare(server, bearer) as bare, pytest.raises(grpc.RpcError) as caught:
+        list(bare.invoke({"model": "gpt", "messages": HI}))
+    assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+    assert upstream.requests == []
+    return caught.value.details()
 
 
 def test_another_secret(server, upstream):
-    assert "another secret" in refused(server, upstream, jwt_secret_key="not it")
+    assert "another secret" in refused(server, upstream, jwt_secret_key="a secret that nobody knows but who made it up")
 
 
 def test_an_expired_token(server, upstream):
     assert "has expired" in refused(server, upstream, token_expires_in=-120)
 
 
-def test_a_garbled_token(server, upstream):
-    assert "not a JSON Web Token" in refused(server, upstream, jwt_token="abc")
-
-
-def test_a_token_without_a_signature(server, upstream):
+def test_tokens_that_are_none(server, upstream):
+    assert "not a JSON Web Token" in refused_bare(server, upstream, "abc")
     unsigned = jwt.encode({"exp": int(time.time()) + 60}, None, algorithm="none")
-    assert "HS256" in refused(server, upstream, jwt_token=unsigned)
+    assert "HS256" in refused_bare(server, upstream, unsigned)
+    endless = jwt.encode({"org_id": "org"}, SECRET, algorithm="HS256")
+    assert "`exp`" in refused_bare(server, upstream, endless)
 
 
 def test_no_token(server, upstream):
-    with Bare(server) as bare:
-        with pytest.raises(grpc.RpcError) as caught:
-            list(bare.invoke({"model": "gpt", "messages": HI}))
-        assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
-        assert "token is missing" in caught.value.details()
-        with pytest.raises(grpc.RpcError) as caught:
-            bare.stub.BatchInvoke(pb.ModelRequest(), timeout=10)
-        assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
-    assert upstream.requests == []
+    assert "token is missing" in refused_bare(server, upstream, None)
+    with Bare(server) as bare, pytest.raises(grpc.RpcError) as caught:
+        bare.stub.BatchInvoke(pb.ModelRequest(), timeout=10)
+    assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
 
 
 @pytest.mark.parametrize("secret", [SECRET, BEFORE])
@@ -465,6 +459,20 @@ def test_secrets_change_one_after_the_other(server, upstream, secret):
     client = connect(TamarModelClient, server, jwt_secret_key=secret)
     assert client.invoke(chat()).error is None
     client.close()
+
+
+def test_the_gateways_own_keys_count_as_well(upstream, tmp_path):
+    # Without a secret, and with one beside the keys.
+    for at, env in enumerate([{}, {"MODEL_MANAGER_SERVER_JWT_SECRET_KEY": SECRET}]):
+        env = {"MOCK_KEY": KEY, "SABIR_API_KEY": "sk-one,sk-two", **env}
+        gateway = Gateway.start(tmp_path / str(at), config(upstream.url, 1), env, grpc=True)
+        with Bare(gateway, "sk-two") as bare:
+            (item,) = bare.invoke({"model": "gpt", "messages": HI})
+        assert item.error == ""
+        upstream.reset()
+        assert refused_bare(gateway, upstream, "sk-three")
+        assert refused_bare(gateway, upstream, None)
+        gateway.stop()
 
 
 @newer
@@ -533,14 +541,15 @@ def test_a_timeout_among_the_parameters(bare, upstream):
 
 
 def test_the_ledger_knows_who_asked(server, bare, upstream):
-    call = bare.invoke({"model": "gpt", "messages": HI}, metadata=[("x-request-id", "r-3")], region="eu")
+    region = {} if OLD else {"region": "eu"}
+    call = bare.invoke({"model": "gpt", "messages": HI}, metadata=[("x-request-id", "r-3")], **region)
     (item,) = call
     metadata = dict(call.initial_metadata())
     assert item.request_id == "r-3" == metadata["x-request-id"]
     row = server.row(metadata["x-sabir-inference-id"])
     assert row["status"] == "ok"
     tags = json.loads(row["tags"])
-    assert tags == {"org_id": "org", "user_id": "user", "client_type": "test", "region": "eu", "request_id": "r-3"}
+    assert tags == {"org_id": "org", "user_id": "user", "client_type": "test", "request_id": "r-3", **region}
 
 
 def test_an_id_is_made_where_none_is_given(bare, upstream):
@@ -583,7 +592,7 @@ def test_probes_need_no_token(server):
 
 
 def test_a_stream_may_end_when_the_gateway_stops(upstream, tmp_path):
-    gateway = Gateway.start(tmp_path / "stopping", GRPC + config(upstream.url, 1), ENV, grpc=True)
+    gateway = Gateway.start(tmp_path / "stopping", config(upstream.url, 1) + GRPC, ENV, grpc=True)
     gate = Gate()
     first, *rest = chat_chunks("one", "two")[1:]
     upstream.stream(first, gate, *rest, "[DONE]")
@@ -608,8 +617,8 @@ def test_tls(upstream, tmp_path, monkeypatch):
     folder = tmp_path / "tls"
     folder.mkdir()
     subprocess.run([*new, *names, "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True)
-    tls = 'gateway.grpc.tls_cert = "cert.pem"\ngateway.grpc.tls_key = "key.pem"\n'
-    gateway = Gateway.start(folder, tls + GRPC + config(upstream.url, 1), ENV, grpc=True)
+    tls = 'tls_cert = "cert.pem"\ntls_key = "key.pem"\n'
+    gateway = Gateway.start(folder, config(upstream.url, 1) + GRPC + tls, ENV, grpc=True)
     # The client itself reads its roots but once in a process: the channel is opened as it opens it.
     roots = grpc.ssl_channel_credentials((folder / "cert.pem").read_bytes())
     with grpc.secure_channel(gateway.grpc, roots, [("grpc.default_authority", "localhost")]) as channel:
