@@ -50,8 +50,8 @@ fn what_is_wrong_has_a_place() {
         ("jwt_secrets = ['the secret itself']", "gateway.grpc.jwt_secrets[0]"),
         ("jwt_secrets = ['none']", "gateway.grpc.jwt_secrets[0]"),
         ("jwt_secrets = 'env::X'", "expected an array"),
-        ("tls_cert = 'cert.pem'", "gateway.grpc.tls_key"),
-        ("tls_key = 'key.pem'", "gateway.grpc.tls_cert"),
+        ("tls_cert = 'cert.pem'", "gateway.grpc: missing key `tls_key`"),
+        ("tls_key = 'key.pem'", "gateway.grpc: missing key `tls_cert`"),
         ("bind_address = 'here'", "127.0.0.1:50051"),
         ("secrets = []", "secrets"),
     ] {
