@@ -4,12 +4,13 @@
 //! the world (a key, the time for a signature) it is given.
 
 pub mod openai_compat;
+mod parts;
 pub mod provider;
 mod providers;
-mod sign;
+pub mod sign;
 
 pub use provider::{
-    Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Outbound, Provider, Script, Spec, Step,
-    StepOutcome, Target,
+    Capabilities, CredentialScheme, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Outbound, Provider, Script,
+    Spec, Step, StepOutcome, Target,
 };
 pub use providers::{all, find};

@@ -115,6 +115,19 @@ impl Capabilities {
     };
 }
 
+/// What a provider takes as its credential: the engine gets it by this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialScheme {
+    /// One text, as it stands in the configuration.
+    Key,
+    /// A key of the resource, or a token of Entra ID (Azure).
+    Entra,
+    /// An OAuth token, made from a service account or another identity of Google's.
+    Google,
+    /// A bearer key, or parts that sign: then the text is [`crate::sign::sigv4::Keys`] as JSON.
+    Aws,
+}
+
 /// Where one call goes: everything that the configuration and the caller say about it.
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
@@ -208,6 +221,11 @@ pub trait Decoder: Send {
 pub trait Provider: Send + Sync + fmt::Debug {
     /// What it is and can do.
     fn spec(&self) -> &Spec;
+
+    /// What it takes as its credential.
+    fn credentials(&self) -> CredentialScheme {
+        CredentialScheme::Key
+    }
 
     /// The protocol that it speaks for this operation and target.
     fn protocol(&self, operation: Operation, to: &Target<'_>) -> Protocol {

@@ -17,7 +17,7 @@ use sabir_engine::{
     Engine,
     config::{Config, Durability, Source, env::Env, watch},
 };
-use sabir_server::{app::App, bench, config_command, doors, ledger_command, serve};
+use sabir_server::{app::App, bench, config_command, doors, ledger_command, providers_command, serve};
 use sabir_store::{Ledger, SqliteLedger, sqlite};
 use tokio::{net::TcpListener, signal};
 use tokio_util::sync::CancellationToken;
@@ -47,6 +47,14 @@ enum Command {
         data: DataDir,
         #[command(flatten)]
         args: ledger_command::LedgerArgs,
+    },
+    /// Show the providers, what each can do, and whether there is a key for it.
+    Providers {
+        #[command(flatten)]
+        args: providers_command::ProvidersArgs,
+        /// Also read variables from this file; what is set already stays.
+        #[arg(long, value_name = "FILE")]
+        env_file: Option<PathBuf>,
     },
     /// Measure what the gateway adds to a direct call.
     Bench(bench::BenchArgs),
@@ -109,6 +117,9 @@ fn main() -> ExitCode {
             let dir = data.data_dir.unwrap_or_else(default_data_dir);
             ledger_command::run(&args, &dir, &mut io::stdout().lock()).map(|()| ExitCode::SUCCESS)
         }
+        Command::Providers { args, env_file } => environment(env_file.as_deref())
+            .and_then(|env| providers_command::run(&args, &env, &mut io::stdout().lock()))
+            .map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(args),
     };
     outcome.unwrap_or_else(|error| {
@@ -126,17 +137,21 @@ fn say(out: &mut dyn Write, line: &str) {
     drop(writeln!(out, "{line}").and_then(|()| out.flush()).err());
 }
 
+fn environment(file: Option<&Path>) -> Result<Env> {
+    let env = Env::snapshot();
+    match file {
+        None => Ok(env),
+        Some(path) => env.with_dotenv(path).with_context(|| format!("{} cannot be read", path.display())),
+    }
+}
+
 fn default_data_dir() -> PathBuf {
     PathBuf::from(".sabir")
 }
 
 impl ConfigArgs {
     fn env(&self) -> Result<Env> {
-        let env = Env::snapshot();
-        match &self.env_file {
-            None => Ok(env),
-            Some(path) => env.with_dotenv(path).with_context(|| format!("{} cannot be read", path.display())),
-        }
+        environment(self.env_file.as_deref())
     }
 
     fn sources(&self) -> Vec<Source> {

@@ -23,10 +23,12 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::{app::App, doors};
+use crate::{app::App, doors, patient::Patient};
 
 /// How long a caller may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(60);
+/// How long a caller may read nothing of what waits for them.
+const STALL: Duration = Duration::from_secs(120);
 
 /// All doors on one router, below the configuration's base path.
 pub fn router(app: App) -> Router {
@@ -158,7 +160,8 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
         }
     });
-    let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let connection =
+        server.serve_connection_with_upgrades(TokioIo::new(Patient::new(stream, STALL)), service).into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%peer, %error, "a connection ended with an error");
     }

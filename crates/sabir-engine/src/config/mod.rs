@@ -26,9 +26,11 @@ mod options;
 pub mod problem;
 mod reader;
 mod registry;
+mod sdk;
 mod tree;
 mod watch;
 
+pub use registry::ALIASES;
 pub use watch::{Watcher, watch};
 
 /// Where a part of the configuration comes from.

@@ -23,6 +23,16 @@ fn a_provider_and_a_model_make_a_name() {
 }
 
 #[test]
+fn other_names_stand_for_providers_that_there_are() {
+    for (alias, id) in ALIASES {
+        assert!(sabir_providers::find(alias).is_none(), "`{alias}` is a provider of its own");
+        // Those that are still to come cannot be found.
+        let is_coming = matches!(*id, "bedrock" | "vertex" | "vertex_anthropic");
+        assert_eq!(sabir_providers::find(id).is_none(), is_coming, "`{alias}` stands for `{id}`");
+    }
+}
+
+#[test]
 fn the_configuration_wins() {
     let config = good("[models.'openai::gpt-x'.providers.p]\ntype = 'dummy'\nmodel_name = 'good'\n");
     let model = config.model(Operation::Chat, "openai::gpt-x").unwrap();

@@ -3,6 +3,7 @@
 use crate::Provider;
 
 mod anthropic;
+mod azure;
 mod baichuan;
 mod cerebras;
 mod cohere;
@@ -39,6 +40,7 @@ static ALL: &[&dyn Provider] = &[
     &dummy::PROVIDER,
     &openai::PROVIDER,
     &anthropic::Anthropic,
+    &azure::Azure,
     &google_ai_studio_gemini::GoogleAiStudioGemini,
     &baichuan::PROVIDER,
     &cerebras::PROVIDER,

@@ -3,3 +3,4 @@
 //! Invariant: pure functions; the time is an argument, and nothing here is ever printed.
 
 pub(crate) mod jwt;
+pub mod sigv4;

@@ -12,6 +12,7 @@ mod kill;
 mod leaving;
 mod mock;
 mod oddities;
+mod other_door;
 mod passing;
 mod recording;
 mod reload;

@@ -8,7 +8,7 @@ use axum::{
 };
 use http::StatusCode;
 use sabir_engine::config::Config;
-use sabir_types::{Error, ErrorKind, Operation, Result, Value};
+use sabir_types::{Error, ErrorKind, Operation, Protocol, Result, Value};
 use serde_json::json;
 
 use super::{parse::admitted, render::error};
@@ -84,8 +84,11 @@ fn object(config: &Config, model: &str) -> Value {
 /// What can be done with a model.
 fn methods(config: &Config, model: &str) -> Vec<&'static str> {
     let mut methods = Vec::new();
-    if config.model(Operation::Chat, model).is_ok() {
-        methods.extend(["generateContent", "streamGenerateContent", "countTokens"]);
+    if let Ok(found) = config.model(Operation::Chat, model) {
+        methods.extend(["generateContent", "streamGenerateContent"]);
+        if found.routing.iter().any(|endpoint| endpoint.provider.spec().protocol == Protocol::Gemini) {
+            methods.push("countTokens");
+        }
     }
     if config.model(Operation::Embed, model).is_ok() {
         methods.extend(["embedContent", "batchEmbedContents"]);

@@ -117,6 +117,13 @@ impl State {
         if let Some(error) = error::embedded_with(&chunk, self.reading.codes) {
             return Err(error);
         }
+        // Azure's first event is about the prompt alone and names nothing; the answer begins after it.
+        let unnamed = text(&chunk, "model").unwrap_or_default().is_empty()
+            && chunk.get("choices").and_then(Value::as_array).is_some_and(Vec::is_empty)
+            && chunk.get("usage").is_none_or(Value::is_null);
+        if !self.started && unnamed {
+            return Ok(());
+        }
         if !self.started {
             self.started = true;
             out.push(Event::Start {

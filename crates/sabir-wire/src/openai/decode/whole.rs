@@ -56,9 +56,15 @@ fn choice(choice: Value, at: usize, reading: &Reading) -> Result<Choice> {
     let Value::Object(mut choice) = choice else {
         return Err(Error::bad_upstream(format!("choices[{at}] of the provider's answer is not an object")));
     };
-    let Some(Value::Object(mut message)) = choice.remove("message") else {
-        return Err(Error::bad_upstream(format!("choices[{at}] of the provider's answer has no `message`")));
+    let mut message = match choice.remove("message") {
+        Some(Value::Object(message)) => message,
+        // Azure's filter takes the message away and leaves the word.
+        None if choice.get("finish_reason").is_some_and(|word| word == "content_filter") => Map::new(),
+        _ => return Err(Error::bad_upstream(format!("choices[{at}] of the provider's answer has no `message`"))),
     };
+    if let Some(verdict) = choice.remove("content_filter_results") {
+        message.insert("content_filter_results".into(), verdict);
+    }
     let mut content = Vec::new();
     thinking(&mut message, &mut content);
     text(&mut message, &mut content, reading);
