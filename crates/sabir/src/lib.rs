@@ -40,5 +40,5 @@ pub use calls::{Chat, ChatStream, Embeddings, InferenceStream, Models};
 pub use client::EmbeddedBuilder;
 pub use client::{HttpBuilder, Sabir};
 pub use error::{Error, Result, StatusError};
-pub use http::{HeaderMap, Method, StatusCode};
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use stream::{AnswerStream, RawStream};

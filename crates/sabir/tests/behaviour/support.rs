@@ -57,7 +57,8 @@ tokens_per_second = 10000
 [models.trickle.providers.dummy]
 type = "dummy"
 model_name = "good"
-tokens_per_second = 0.02
+# Sixteen pieces: whoever waits for all of them waits longer than a test may.
+tokens_per_second = 0.6
 
 [models.late.providers.dummy]
 type = "dummy"
