@@ -133,6 +133,19 @@ pub fn openai_parse(data: &[u8]) {
     for dialect in [openai::emit::Dialect::OPENAI, openai::emit::Dialect::COMPATIBLE] {
         settles(&read, &|chat| openai::emit::chat(chat, "m", &dialect, &mut Vec::new()), &openai_chat);
     }
+    // Who takes little: what is left is still a request.
+    let narrow = openai::emit::Dialect {
+        choices: openai::emit::Choices::AUTO_OR_NONE,
+        temperature: Some((0.0, 1.0)),
+        top_p: Some((0.0, 1.0)),
+        max_stops: Some(1),
+        alternate: true,
+        id_length: Some(9),
+        ..openai::emit::Dialect::COMPATIBLE
+    };
+    if let Ok(written) = openai::emit::chat(&read, "m", &narrow, &mut Vec::new()) {
+        openai_chat(&written).expect("what was written is read");
+    }
     elsewhere(&read);
 }
 

@@ -3,6 +3,8 @@
 //! Invariant: a credential never leaves here whole, however the bytes are cut; bytes without it are
 //! handed on as they are.
 
+use std::collections::HashMap;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 use memchr::memmem;
@@ -42,7 +44,7 @@ impl Hide {
             self.held.extend_from_slice(&piece);
             self.held.split().freeze()
         };
-        let piece = replace(piece, &self.secret);
+        let piece = replace(piece, &self.secret, STARS, |_| true);
         let safe = piece.len() - self.begun(&piece);
         self.held.extend_from_slice(&piece[safe..]);
         piece.slice(..safe)
@@ -73,24 +75,25 @@ impl Hide {
     }
 }
 
-/// Replaces credentials in a request's body, as they stand there and as JSON writes them.
-pub(crate) fn in_request<'a>(mut body: Bytes, secrets: impl Iterator<Item = &'a Secret>) -> Bytes {
-    for secret in secrets.map(Secret::expose).filter(|secret| !secret.is_empty()) {
-        let quoted = Value::from(secret).to_string();
-        body = replace_with(body, quoted.as_bytes(), b"\"***\"");
-        if secret.len() >= SHORTEST {
-            body = replace(body, secret.as_bytes());
+/// Replaces credentials in a request's body: each as the member of its name, however short, and
+/// those that cannot be mistaken for something else wherever they stand.
+pub(crate) fn in_request(mut body: Bytes, credentials: &HashMap<String, Secret>) -> Bytes {
+    for (name, secret) in credentials {
+        let (name, value) = (Value::from(name.as_str()).to_string(), Value::from(secret.expose()).to_string());
+        body = replace(body, value.as_bytes(), b"\"***\"", |before| {
+            let before = before.trim_ascii_end().strip_suffix(b":").unwrap_or_default();
+            before.trim_ascii_end().ends_with(name.as_bytes())
+        });
+        if secret.expose().len() >= SHORTEST {
+            body = replace(body, secret.expose().as_bytes(), STARS, |_| true);
         }
     }
     body
 }
 
-fn replace(bytes: Bytes, secret: &[u8]) -> Bytes {
-    replace_with(bytes, secret, STARS)
-}
-
-fn replace_with(bytes: Bytes, secret: &[u8], stars: &[u8]) -> Bytes {
-    let mut found = memmem::find_iter(&bytes, secret).peekable();
+/// Replaces one text by another wherever `fits` says so, which is shown what stands before it.
+fn replace(bytes: Bytes, secret: &[u8], stars: &[u8], fits: impl Fn(&[u8]) -> bool) -> Bytes {
+    let mut found = memmem::find_iter(&bytes, secret).filter(|at| fits(&bytes[..*at])).peekable();
     if found.peek().is_none() {
         return bytes;
     }
@@ -129,13 +132,13 @@ mod tests {
         assert!(Hide::new(Some(&Secret::new("lm-studio"))).is_none() && Hide::new(None).is_none());
     }
 
-    const KEY: &str = "key-0123456789abcdef";
-
     #[test]
     fn a_body_keeps_everything_else() {
-        let secrets = [Secret::new("a\"b"), Secret::new(KEY)];
-        let body = Bytes::from(format!(r#"{{"k":"a\"b", "l":"{KEY}","m":"Bearer {KEY}"}}"#));
-        let hidden = in_request(body, secrets.iter());
-        assert_eq!(hidden, br#"{"k":"***", "l":"***","m":"Bearer ***"}"#.as_slice());
+        let named = |name: &str, secret: &str| (name.to_owned(), Secret::new(secret));
+        let secrets = [named("k", "a\"b"), named("l", "key-0123456789abcdef"), named("m", "user")].into();
+        let body =
+            br#"{"k" : "a\"b", "l":"key-0123456789abcdef","m":"user","role":"user","x":"Bearer key-0123456789abcdef"}"#;
+        let hidden = in_request(Bytes::from_static(body), &secrets);
+        assert_eq!(hidden, br#"{"k" : "***", "l":"***","m":"***","role":"user","x":"Bearer ***"}"#.as_slice());
     }
 }

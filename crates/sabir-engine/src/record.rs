@@ -86,7 +86,7 @@ impl Recorder {
             calls: Vec::new(),
             current: None,
             // What is meant for a provider's door lock is not for the ledger.
-            body: hide::in_request(call.source.body().clone(), call.options.credentials.values()),
+            body: hide::in_request(call.source.body().clone(), &call.options.credentials),
             upstream_us: 0,
             settled: false,
             failure_headers: HeaderMap::new(),

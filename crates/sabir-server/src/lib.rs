@@ -9,4 +9,6 @@ pub mod doors;
 pub mod gate;
 pub mod ledger_command;
 pub mod metrics;
+pub mod patient;
+pub mod providers_command;
 pub mod serve;

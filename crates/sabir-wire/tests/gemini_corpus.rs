@@ -385,6 +385,7 @@ fn glanced(bytes: &[u8], answer: &ChatResponse) -> Result<(), Failed> {
 fn rewritten(whole: &[Event]) -> Result<(), Failed> {
     let (mut writer, mut out) = (EventWriter::new(None), Vec::new());
     whole.iter().for_each(|event| writer.push(event, &mut out));
+    writer.finish(&mut out);
     let again = events(&out, out.len())?;
     let plain = |events: &[Event]| {
         let mut answer = comparable(sum(events));

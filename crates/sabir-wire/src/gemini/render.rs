@@ -35,6 +35,10 @@ pub struct EventWriter {
     call: Option<(u32, u32, ToolCall)>,
     /// The block of words that came last, and whether it is a thought: a signature may follow.
     words: Option<(u32, u32, bool)>,
+    /// How the answer ended, which goes out beside the last usage.
+    ended: Option<Value>,
+    /// Usage that no chunk has said yet.
+    fresh: bool,
     /// Who thinks, if it is another provider.
     thinker: Option<String>,
     /// What is hidden of the thought that is coming from another provider, and where it belongs.
@@ -65,17 +69,31 @@ impl EventWriter {
             }
             Event::Finish { choice, reason, raw, .. } => {
                 self.end_call(out);
+                self.end_choice(out);
                 let word = finish::write(*reason, raw.as_deref());
-                self.chunk(json!({"finishReason": word, "index": choice}), out);
+                self.ended = Some(json!({"finishReason": word, "index": choice}));
             }
             Event::Usage(usage) => {
-                self.end_call(out);
                 self.usage.update(usage.clone());
-                let body = self.body();
-                sse::encode(out, None, &Value::Object(body).to_string());
+                self.fresh = true;
             }
             Event::Meta { service_tier, .. } => self.tier = service_tier.clone().or(self.tier.take()),
             _ => {}
+        }
+    }
+
+    /// Writes the end of the answer.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        self.end_call(out);
+        self.end_choice(out);
+        if self.fresh {
+            sse::encode(out, None, &Value::Object(self.body()).to_string());
+        }
+    }
+
+    fn end_choice(&mut self, out: &mut Vec<u8>) {
+        if let Some(ended) = self.ended.take() {
+            self.chunk(ended, out);
         }
     }
 
@@ -181,11 +199,16 @@ impl EventWriter {
         }
     }
 
-    fn part(&self, choice: u32, part: Value, out: &mut Vec<u8>) {
+    fn part(&mut self, choice: u32, part: Value, out: &mut Vec<u8>) {
         self.chunk(json!({"content": {"parts": [part], "role": "model"}, "index": choice}), out);
     }
 
-    fn chunk(&self, candidate: Value, out: &mut Vec<u8>) {
+    fn chunk(&mut self, mut candidate: Value, out: &mut Vec<u8>) {
+        self.fresh = false;
+        if let Value::Object(candidate) = &mut candidate {
+            // A client takes a chunk without parts for a broken answer, and forgets the whole turn.
+            candidate.entry("content").or_insert_with(|| json!({"parts": [{"text": ""}], "role": "model"}));
+        }
         let mut body = Map::from_iter([("candidates".to_owned(), Value::Array(vec![candidate]))]);
         body.extend(self.body());
         sse::encode(out, None, &Value::Object(body).to_string());

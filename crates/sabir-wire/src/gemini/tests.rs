@@ -205,6 +205,7 @@ fn written_events_read_back() {
     ];
     let (mut writer, mut out) = (render::EventWriter::new(None), Vec::new());
     events.iter().for_each(|event| writer.push(event, &mut out));
+    writer.finish(&mut out);
     let (mut stream, mut again) = (decode::ChatStream::new(), Vec::new());
     stream.feed(&out, &mut again).expect("the stream can be read");
     stream.finish(&mut again).expect("it is whole");
@@ -237,6 +238,7 @@ fn thoughts_of_others_come_back_whole_after_a_stream() {
     ];
     let (mut writer, mut out) = (render::EventWriter::new(Some("anthropic")), Vec::new());
     events.iter().for_each(|event| writer.push(event, &mut out));
+    writer.finish(&mut out);
     let mut parts = Vec::new();
     for data in String::from_utf8(out).unwrap().split("\n\n").filter_map(|event| event.strip_prefix("data: ")) {
         let chunk: Value = serde_json::from_str(data).unwrap();

@@ -97,7 +97,7 @@ fn written(error: &Error, id: &str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json_response(status, Body::from(body), None);
     let headers = response.headers_mut();
-    if error.kind() == ErrorKind::QuotaExceeded {
+    if matches!(error.kind(), ErrorKind::QuotaExceeded | ErrorKind::NotImplemented) {
         // Clients would try again after an error that no waiting ends.
         set(headers, "x-should-retry", "false");
     }

@@ -8,7 +8,7 @@ use axum::{
 };
 use http::StatusCode;
 use sabir_engine::config::Config;
-use sabir_types::{Error, ErrorKind, Operation, Result, Value};
+use sabir_types::{Error, ErrorKind, Operation, Protocol, Result, Value};
 use serde_json::json;
 
 use super::{parse::admitted, render::error};
@@ -23,7 +23,7 @@ const PAGE: usize = 50;
 const MOST: usize = 1000;
 
 /// `GET …/models`, page by page.
-pub(super) async fn list(State(app): State<App>, RawQuery(asked): RawQuery, headers: HeaderMap) -> Response {
+pub async fn list(State(app): State<App>, RawQuery(asked): RawQuery, headers: HeaderMap) -> Response {
     let asked = asked.unwrap_or_default();
     if let Err(e) = admitted(&app, &headers, &asked) {
         return error(&e);
@@ -43,7 +43,7 @@ pub(super) async fn list(State(app): State<App>, RawQuery(asked): RawQuery, head
 }
 
 /// `GET …/models/{model}`
-pub(super) async fn retrieve(
+pub async fn retrieve(
     State(app): State<App>,
     Path(model): Path<String>,
     RawQuery(asked): RawQuery,
@@ -84,8 +84,11 @@ fn object(config: &Config, model: &str) -> Value {
 /// What can be done with a model.
 fn methods(config: &Config, model: &str) -> Vec<&'static str> {
     let mut methods = Vec::new();
-    if config.model(Operation::Chat, model).is_ok() {
-        methods.extend(["generateContent", "streamGenerateContent", "countTokens"]);
+    if let Ok(found) = config.model(Operation::Chat, model) {
+        methods.extend(["generateContent", "streamGenerateContent"]);
+        if found.routing.iter().any(|endpoint| endpoint.provider.spec().protocol == Protocol::Gemini) {
+            methods.push("countTokens");
+        }
     }
     if config.model(Operation::Embed, model).is_ok() {
         methods.extend(["embedContent", "batchEmbedContents"]);

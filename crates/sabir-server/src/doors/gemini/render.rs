@@ -45,7 +45,7 @@ pub(super) fn answer(app: &App, answer: Answer, ask: Ask) -> Response {
             let mut head = HeaderMap::new();
             add_headers(&mut head, &facts);
             let array = (!ask.sse).then(Array::default);
-            let writer = Writer { events: None, array, ask, app: app.clone(), facts };
+            let writer = Writer { events: None, array, ask, app: app.clone(), facts, failed: false };
             let mut response = events::respond(frames, writer);
             response.headers_mut().extend(head);
             response
@@ -107,6 +107,7 @@ struct Writer {
     ask: Ask,
     app: App,
     facts: Box<Facts>,
+    failed: bool,
 }
 
 impl Writer {
@@ -136,6 +137,7 @@ impl FrameWriter for Writer {
         match frame {
             Frame::Passed(bytes) => return self.shaped(bytes, false),
             Frame::Events(mut events) => {
+                self.failed = false;
                 for event in &mut events {
                     if let Event::Start { id, model, .. } = event {
                         id.get_or_insert_with(|| self.facts.inference_id.to_string());
@@ -147,10 +149,18 @@ impl FrameWriter for Writer {
                 let writer = self.events();
                 events.iter().for_each(|event| writer.push(event, &mut out));
             }
-            Frame::Error(error) => self.events().error(&shown(&error), &mut out),
+            Frame::Error(error) => {
+                self.failed = true;
+                self.events().error(&shown(&error), &mut out);
+            }
             Frame::End(summary) => {
                 self.app.metrics().answered(self.ask.method.endpoint(), &self.facts, &summary);
                 ends = true;
+                if let Some(events) = self.events.as_mut().filter(|_| !self.failed) {
+                    // What the ledger sums up is what the caller is shown.
+                    events.push(&Event::Usage(summary.usage), &mut out);
+                    events.finish(&mut out);
+                }
             }
         }
         self.shaped(out.into(), ends)

@@ -112,10 +112,7 @@ async fn prepare(app: &App, parts: &Parts, body: Body) -> Result<(Call, Ask)> {
         asked,
         model,
         stream,
-        source: Source::Neutral {
-            body: without_secrets(body, &members)?,
-            request: Box::new(sabir_types::Request::Chat(it.request)),
-        },
+        source: Source::Neutral { body, request: Box::new(sabir_types::Request::Chat(it.request)) },
         caller,
         options,
     };
@@ -145,20 +142,6 @@ fn target(app: &App, it: &parse::Inference) -> Result<String> {
         }
         (None, None) => Err(Error::bad_request("Either `function_name` or `model_name` must be provided")),
     }
-}
-
-/// The body as the ledger keeps it: a caller's credentials are not for it.
-fn without_secrets(body: Bytes, members: &Map<String, Value>) -> Result<Bytes> {
-    let has_secrets = members.get("credentials").and_then(Value::as_object).is_some_and(|map| !map.is_empty());
-    if !has_secrets {
-        return Ok(body);
-    }
-    let unreadable = |e| Error::internal("a request could not be written again").with_source(e);
-    let mut all: Map<String, Value> = serde_json::from_slice(&body).map_err(unreadable)?;
-    if let Some(Value::Object(credentials)) = all.get_mut("credentials") {
-        credentials.values_mut().for_each(|value| *value = "***".into());
-    }
-    serde_json::to_vec(&all).map(Bytes::from).map_err(unreadable)
 }
 
 fn ids(facts: &Facts, ask: &Ask) -> Ids {
