@@ -7,7 +7,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use sabir_engine::config::{ALIASES, env::Env};
-use sabir_providers::{Capabilities, Spec, all};
+use sabir_providers::{Capabilities, CredentialScheme, Spec, all, find};
 use sabir_types::{Protocol, Value};
 use serde_json::json;
 
@@ -136,9 +136,12 @@ fn table(rows: impl Iterator<Item = [String; 8]>, out: &mut dyn Write) -> Result
 }
 
 fn address(spec: &Spec) -> String {
+    let scheme = find(spec.id).map(|provider| provider.credentials());
     match spec.base_url {
         Some(base) => format!("`{base}`"),
         None if spec.protocol == Protocol::Dummy => "built in".to_owned(),
+        None if scheme == Some(CredentialScheme::Aws) => "follows from `region`".to_owned(),
+        None if scheme == Some(CredentialScheme::Google) => "follows from `location`".to_owned(),
         None => "none: set `api_base`".to_owned(),
     }
 }
