@@ -128,6 +128,23 @@ mod tests {
     }
 
     #[test]
+    fn of_keys_that_sign_what_is_sent_is_hidden() {
+        let keys = |session_token: Option<&str>| Keys {
+            access_key_id: "AKID".into(),
+            secret_access_key: "a-long-secret-access-key".into(),
+            session_token: session_token.map(str::to_owned),
+        };
+        let hidden = |keys: Keys, text: &'static str| {
+            let mut hide = Hide::new(Some(&keys.to_secret())).unwrap();
+            let mut out = hide.feed(Bytes::from_static(text.as_bytes())).to_vec();
+            out.extend_from_slice(&hide.rest());
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(hidden(keys(Some("a-long-session-token")), "<a-long-session-token>"), "<***>");
+        assert_eq!(hidden(keys(None), "<a-long-secret-access-key>"), "<***>");
+    }
+
+    #[test]
     fn placeholders_are_no_credentials() {
         assert!(Hide::new(Some(&Secret::new("lm-studio"))).is_none() && Hide::new(None).is_none());
     }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: nothing but this machine is reached; what a service was sent is what its real like wants.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test whose service or answer is not there has failed")]
+
 use std::{
     sync::{Arc, Mutex},
     time::Instant,
