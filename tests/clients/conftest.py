@@ -12,7 +12,14 @@ from gateway import Gateway
 from upstream import Upstream
 
 # The environment with the old client has that client only.
-OTHERS = ["test_anthropic.py", "test_gemini.py", "test_process.py", "test_tensorzero.py", "test_tensorzero_ledger.py"]
+OTHERS = [
+    "test_anthropic.py",
+    "test_gemini.py",
+    "test_openai_responses.py",
+    "test_process.py",
+    "test_tensorzero.py",
+    "test_tensorzero_ledger.py",
+]
 collect_ignore = [] if importlib.util.find_spec("tensorzero") else OTHERS
 
 KEY = "sk-of-the-provider"
@@ -45,6 +52,14 @@ circuit_breaker.enabled = false
 {model("retried", more="retries = { num_retries = 2, max_delay_s = 0.05 }")}
 {model("hasty", more="timeouts = { non_streaming.total_ms = 300, streaming.ttft_ms = 300, streaming.idle_ms = 300 }")}
 {model('"org/llama:70b"')}
+
+[models.native]
+routing = ["mock"]
+
+[models.native.providers.mock]
+model_name = "mock-model"
+api_type = "responses"
+{openai_like}
 
 [models.claude]
 routing = ["mock"]
