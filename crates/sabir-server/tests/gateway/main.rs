@@ -12,6 +12,7 @@ mod kill;
 mod leaving;
 mod mock;
 mod more_doors;
+mod native_doors;
 mod oddities;
 mod other_door;
 mod passing;
