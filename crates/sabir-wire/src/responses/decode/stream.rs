@@ -267,7 +267,7 @@ impl State {
     fn part_done(&mut self, at: u64, index: u64, part: &Value, out: &mut Vec<Event>) -> Result<()> {
         let (told, citations) =
             self.items.entry(at).or_default().parts.get(&index).map_or((false, 0), |part| (part.told, part.citations));
-        match whole::part_block(part) {
+        match whole::part_block(part)? {
             Some(Block::Text(text)) => {
                 if !told && !text.text.is_empty() {
                     self.words(at, index, Delta::Text { text: text.text }, out)?;
