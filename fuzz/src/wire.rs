@@ -5,7 +5,8 @@
 
 use sabir_types::{Accumulator, ChatRequest, Event, Map, Operation, Request, Result, Value};
 use sabir_wire::{
-    anthropic, event_stream::EventStreamDecoder, gemini, ndjson::NdjsonDecoder, openai, sse::SseDecoder, tensorzero,
+    anthropic, event_stream::EventStreamDecoder, gemini, ndjson::NdjsonDecoder, openai, responses, sse::SseDecoder,
+    tensorzero,
 };
 
 /// A target: its name, and what it does with bytes.
@@ -23,6 +24,8 @@ pub const TARGETS: &[Target] = &[
     ("anthropic_stream", anthropic_stream),
     ("gemini_parse", gemini_parse),
     ("gemini_stream", gemini_stream),
+    ("responses_parse", responses_parse),
+    ("responses_stream", responses_stream),
     ("tensorzero_parse", tensorzero_parse),
 ];
 
@@ -234,6 +237,36 @@ pub fn gemini_stream(data: &[u8]) {
     });
 }
 
+/// A request in the words of the Responses API.
+pub fn responses_parse(data: &[u8]) {
+    let _ = openai::peek::response(data);
+    let Ok(read) = responses_chat(data) else { return };
+    settles(&read, &|chat| responses::emit::chat(chat, "gpt-5", &mut Vec::new()), &responses_chat);
+    elsewhere(&read);
+}
+
+/// A streamed answer, a whole one: of the Responses API.
+pub fn responses_stream(data: &[u8]) {
+    let _ = responses::decode::glance(data);
+    if let Ok(answer) = responses::decode::chat(data) {
+        let written = responses::render::response(&answer, &responses_frame()).to_string();
+        responses::decode::chat(written.as_bytes()).expect("what was written is read");
+    }
+    if let Ok(text) = std::str::from_utf8(data) {
+        let _ = responses::decode::glance_event(None, text);
+        let _ = responses::decode::glance_event(Some("response.completed"), text);
+    }
+    same_in_pieces::<Event>(data, &sizes(data), &|data, sizes, _| {
+        let (mut stream, mut events) = (responses::decode::ChatStream::new(), Vec::new());
+        let mut outcome = pieces(data, sizes).try_for_each(|piece| stream.feed(piece, &mut events));
+        if outcome.is_ok() {
+            outcome = stream.finish(&mut events);
+        }
+        said(&events, outcome.is_ok());
+        (events, outcome.is_ok())
+    });
+}
+
 /// A request to TensorZero's door.
 pub fn tensorzero_parse(data: &[u8]) {
     let Ok(call) = tensorzero::parse::call(data) else { return };
@@ -245,6 +278,13 @@ pub fn tensorzero_parse(data: &[u8]) {
 
 fn openai_chat(body: &[u8]) -> Result<ChatRequest> {
     match openai::parse::chat(body)? {
+        Request::Chat(chat) => Ok(*chat),
+        other => panic!("not a chat: {other:?}"),
+    }
+}
+
+fn responses_chat(body: &[u8]) -> Result<ChatRequest> {
+    match responses::parse::chat(body)? {
         Request::Chat(chat) => Ok(*chat),
         other => panic!("not a chat: {other:?}"),
     }
@@ -282,6 +322,7 @@ fn again(written: &[u8], write: Write<'_>, parse: &dyn Fn(&[u8]) -> Result<ChatR
 /// Every request can be offered to every protocol: it is written or refused.
 fn elsewhere(read: &ChatRequest) {
     let _ = openai::emit::chat(read, "gpt-5", &openai::emit::Dialect::OPENAI, &mut Vec::new());
+    let _ = responses::emit::chat(read, "gpt-5", &mut Vec::new());
     let _ = anthropic::emit::chat(read, "claude-opus-4-5", &mut Vec::new());
     let _ = gemini::emit::chat(read, "gemini-3-pro", &mut Vec::new());
 }
@@ -299,6 +340,19 @@ fn said(events: &[Event], whole: bool) {
     let (mut stream, mut again) = (openai::decode::ChatStream::new(), Vec::new());
     let outcome = stream.feed(&out, &mut again).and_then(|()| stream.finish(&mut again));
     assert!(outcome.is_ok() || !whole, "a stream was written that is not read: {outcome:?}");
+
+    out.clear();
+    let mut writer = responses::render::EventWriter::new(responses_frame());
+    writer.events(events, &mut out);
+    writer.end(&answer.usage, &mut out);
+    let (mut stream, mut again) = (responses::decode::ChatStream::new(), Vec::new());
+    let outcome = stream.feed(&out, &mut again).and_then(|()| stream.finish(&mut again));
+    assert!(outcome.is_ok() || !whole, "events were written that are not read: {outcome:?}");
+}
+
+fn responses_frame() -> responses::render::Frame {
+    let (id, model) = ("resp_0".to_owned(), "m".to_owned());
+    responses::render::Frame { id, created: 1, model, maker: None, echo: responses::render::echo(&Map::new()) }
 }
 
 fn frame() -> openai::render::Frame {

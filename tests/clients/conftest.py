@@ -15,6 +15,7 @@ from upstream import Upstream
 NEEDED = {
     "anthropic": ["test_anthropic.py"],
     "google.genai": ["test_gemini.py"],
+    "openai.types.responses": ["test_openai_responses.py"],
     "tensorzero": ["test_process.py", "test_tensorzero.py", "test_tensorzero_ledger.py"],
     "tamar_model_client": ["test_tamar.py"],
 }
@@ -59,6 +60,14 @@ circuit_breaker.enabled = false
 {model("retried", more="retries = { num_retries = 2, max_delay_s = 0.05 }")}
 {model("hasty", more="timeouts = { non_streaming.total_ms = 300, streaming.ttft_ms = 300, streaming.idle_ms = 300 }")}
 {model('"org/llama:70b"')}
+
+[models.native]
+routing = ["mock"]
+
+[models.native.providers.mock]
+model_name = "mock-model"
+api_type = "responses"
+{openai_like}
 
 [models.claude]
 routing = ["mock"]

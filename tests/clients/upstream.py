@@ -29,6 +29,38 @@ OPENAI_CHAT = {
     ],
     "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
 }
+RESPONSE = {
+    "id": "resp_0d4b654a05c1a7a70069deb79f81b88197a19f61e394151ecc",
+    "object": "response",
+    "created_at": 1700000000,
+    "status": "completed",
+    "error": None,
+    "incomplete_details": None,
+    "instructions": None,
+    "metadata": {},
+    "model": "mock-model",
+    "output": [
+        {
+            "id": "msg_mock",
+            "type": "message",
+            "status": "completed",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "Hello there.", "annotations": [], "logprobs": []}],
+        }
+    ],
+    "parallel_tool_calls": True,
+    "temperature": 1.0,
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": 1.0,
+    "usage": {
+        "input_tokens": 7,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 3,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 10,
+    },
+}
 OPENAI_EMBEDDINGS = {
     "object": "list",
     "data": [{"object": "embedding", "index": 0, "embedding": [0.5, -0.25, 1.0]}],
@@ -220,6 +252,8 @@ def _usual(request: Request) -> Answer:
     body = request.json if request.body else {}
     if path.endswith("/embeddings"):
         return _json(OPENAI_EMBEDDINGS)
+    if path.endswith("/responses"):
+        return _json(RESPONSE)
     if path.endswith("/messages"):
         return _json(ANTHROPIC)
     if ":generateContent" in path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from upstream import chunk
+from upstream import RESPONSE, chunk
 
 HI = [{"role": "user", "content": "hi"}]
 WEATHER = {
@@ -36,6 +36,26 @@ def answer(message: dict, finish: str = "stop", **more) -> dict:
         "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
         **more,
     }
+
+
+def response_events(*texts: str) -> list:
+    text = "".join(texts)
+    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    item = {**RESPONSE["output"][0], "content": [part]}
+    begun = {**RESPONSE, "status": "in_progress", "output": [], "usage": None}
+    place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
+    opened = {**item, "status": "in_progress", "content": []}
+    all_ = [
+        {"type": "response.created", "response": begun},
+        {"type": "response.output_item.added", "output_index": 0, "item": opened},
+        {"type": "response.content_part.added", **place, "part": {**part, "text": ""}},
+        *({"type": "response.output_text.delta", **place, "delta": text, "logprobs": []} for text in texts),
+        {"type": "response.output_text.done", **place, "text": text, "logprobs": []},
+        {"type": "response.content_part.done", **place, "part": part},
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        {"type": "response.completed", "response": {**RESPONSE, "output": [item]}},
+    ]
+    return [(event["type"], {**event, "sequence_number": number}) for number, event in enumerate(all_)]
 
 
 def claude_events(*texts: str) -> list:

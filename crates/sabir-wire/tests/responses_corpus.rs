@@ -280,11 +280,11 @@ fn first_answer(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// Every event of a stream, by name and data.
-/// What looks at each event: its name and its data.
-type Look<'l> = &'l mut dyn FnMut(Option<&str>, &str) -> Result<(), Error>;
+/// Takes an event by name and data.
+type Take<'a> = dyn FnMut(Option<&str>, &str) -> Result<(), Error> + 'a;
 
-fn each(bytes: &[u8], on_event: Look<'_>) -> Result<(), Failed> {
+/// Every event of a stream.
+fn each(bytes: &[u8], on_event: &mut Take<'_>) -> Result<(), Failed> {
     let mut framing = SseDecoder::new();
     let mut take = |event: SseEvent<'_>| on_event(event.event, event.data);
     framing.feed(bytes, &mut take).map_err(failed)?;

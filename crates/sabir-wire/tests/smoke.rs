@@ -95,6 +95,46 @@ fn anthropic_and_gemini() {
 }
 
 #[test]
+fn responses() {
+    let thought = serde_json::json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "tide"}], "encrypted_content": "gAAA"});
+    let call = serde_json::json!({"type": "function_call", "id": "fc_1", "call_id": "c", "name": "tide_table", "arguments": "{}"});
+    let message = serde_json::json!({"type": "message", "id": "msg_1", "role": "assistant", "phase": "final_answer", "status": "completed",
+        "content": [{"type": "output_text", "text": "05:12", "annotations": [{"type": "url_citation", "url": "u"}], "logprobs": []}]});
+    let request = serde_json::json!({
+        "model": "m", "instructions": "be brief", "stream": false, "store": false, "max_output_tokens": 90, "temperature": 0.5,
+        "input": [
+            {"role": "developer", "content": "now"},
+            {"role": "user", "content": [{"type": "input_text", "text": "tide?"}, {"type": "input_image", "image_url": "data:image/png;base64,AAAA"},
+                {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,AAAA"}]},
+            thought, call, {"type": "function_call_output", "call_id": "c", "output": "05:12"}, message,
+            {"type": "web_search_call", "id": "ws_1", "status": "completed"},
+        ],
+        "tools": [{"type": "function", "name": "tide_table", "parameters": {"type": "object"}, "strict": true}, {"type": "web_search"}],
+        "tool_choice": {"type": "function", "name": "tide_table"}, "include": ["reasoning.encrypted_content"],
+        "text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}}}, "reasoning": {"effort": "low"},
+    });
+    run("responses_parse", &[request.to_string().into_bytes()]);
+    let usage = serde_json::json!({"input_tokens": 3, "output_tokens": 2, "total_tokens": 5});
+    let whole = serde_json::json!({"id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": "m",
+        "output": [thought, call, message], "usage": usage});
+    let events = [
+        serde_json::json!({"type": "response.created", "response": {"id": "resp_1", "model": "m", "created_at": 1}}),
+        serde_json::json!({"type": "response.output_item.added", "output_index": 0, "item": thought}),
+        serde_json::json!({"type": "response.reasoning_summary_text.delta", "output_index": 0, "summary_index": 0, "delta": "tide"}),
+        serde_json::json!({"type": "response.output_item.done", "output_index": 0, "item": thought}),
+        serde_json::json!({"type": "response.output_item.added", "output_index": 1, "item": {"type": "function_call", "call_id": "c", "name": "tide_table", "arguments": ""}}),
+        serde_json::json!({"type": "response.function_call_arguments.delta", "output_index": 1, "delta": "{}"}),
+        serde_json::json!({"type": "response.output_text.delta", "output_index": 2, "content_index": 0, "delta": "05:12", "logprobs": []}),
+        serde_json::json!({"type": "response.completed", "response": whole}),
+    ];
+    let stream: String = events
+        .iter()
+        .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or_default()))
+        .collect();
+    run("responses_stream", &[stream.into_bytes(), whole.to_string().into_bytes()]);
+}
+
+#[test]
 fn tensorzero() {
     let seed = serde_json::json!({
         "model_name": "openai::m", "episode_id": null, "stream": false, "tags": {"a": "b"},

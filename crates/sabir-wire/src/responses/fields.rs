@@ -98,11 +98,6 @@ impl Fields {
         self.members.into_iter().filter(|(_, value)| !is_empty(value)).collect()
     }
 
-    /// All members as they are, for what is kept verbatim.
-    pub(super) fn whole(self) -> Value {
-        Value::Object(self.members)
-    }
-
     /// There is no place for other members here: they are named, not dropped.
     pub(super) fn nothing_else(self) -> Result<()> {
         match self.members.iter().find(|(_, value)| !is_empty(value)) {

@@ -19,6 +19,13 @@ pub const SEALED: &str = crate::anthropic::block::SEALED;
 /// Provider types whose encrypted thoughts mean something to this protocol's servers.
 const SIGNERS: [&str; 2] = ["openai", "azure"];
 
+/// Whether something verbatim is an item of its own rather than a part of a message.
+fn is_item(data: &sabir_types::Value) -> bool {
+    let kind = data.get("type").and_then(sabir_types::Value::as_str).unwrap_or_default();
+    ["_call", "_output", "_request", "_response", "_list_tools"].iter().any(|end| kind.ends_with(end))
+        || kind.starts_with("compaction")
+}
+
 /// The entry of `include` that asks for thoughts that can be sent back.
 const ENCRYPTED: &str = "reasoning.encrypted_content";
 

@@ -36,11 +36,33 @@ struct State {
     items: BTreeMap<u64, Item>,
 }
 
+/// What kind of block a piece belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    Text,
+    Refusal,
+    Thought,
+    Call,
+    Whole,
+}
+
+impl Lane {
+    fn of(delta: &Delta) -> Self {
+        match delta {
+            Delta::Text { .. } | Delta::Citation { .. } => Self::Text,
+            Delta::Refusal { .. } => Self::Refusal,
+            Delta::ToolCall { .. } | Delta::Arguments { .. } => Self::Call,
+            Delta::Unknown { .. } => Self::Whole,
+            _ => Self::Thought,
+        }
+    }
+}
+
 /// One item of the output, as far as it was told.
 #[derive(Debug, Default)]
 struct Item {
     /// The block of the item, if it is one block.
-    block: Option<u32>,
+    block: Option<(Lane, u32)>,
     /// The blocks of a message's parts.
     parts: BTreeMap<u64, Part>,
     /// The parts of a summary that were told.
@@ -56,6 +78,7 @@ struct Item {
 
 #[derive(Debug)]
 struct Part {
+    lane: Lane,
     block: u32,
     /// Words were told.
     told: bool,
@@ -156,32 +179,33 @@ impl State {
             "response.output_item.done" => self.item_done(at, event.get("item").unwrap_or(&Value::Null), out)?,
             "response.content_part.done" => {
                 if let Some(done) = event.get("part") {
-                    self.part_done(at, part, done, out);
+                    self.part_done(at, part, done, out)?;
                 }
             }
             "response.output_text.delta" => {
                 if !delta().is_empty() {
-                    self.words(at, part, Delta::Text { text: delta().to_owned() }, out);
+                    self.words(at, part, Delta::Text { text: delta().to_owned() }, out)?;
                 }
                 logprobs(event, out);
             }
             "response.output_text.annotation.added" => {
                 if let Some(note) = event.get("annotation") {
-                    self.words(at, part, Delta::Citation { data: note.clone() }, out);
+                    self.words(at, part, Delta::Citation { data: note.clone() }, out)?;
                 }
             }
             "response.refusal.delta" if !delta().is_empty() => {
-                self.words(at, part, Delta::Refusal { text: delta().to_owned() }, out);
+                self.words(at, part, Delta::Refusal { text: delta().to_owned() }, out)?;
             }
             "response.reasoning_summary_text.delta" if !delta().is_empty() => {
-                let part = number("summary_index").unwrap_or(0);
                 let item = self.items.entry(at).or_default();
+                // Parts follow one another: a number out of nowhere must not ask for so many of them.
+                let part = number("summary_index").unwrap_or(0).min(item.summaries);
                 item.summaries = item.summaries.max(part + 1);
-                self.whole(at, Delta::ThinkingSummary { part: part as u32, text: delta().to_owned() }, out);
+                self.whole(at, Delta::ThinkingSummary { part: part as u32, text: delta().to_owned() }, out)?;
             }
             "response.reasoning_text.delta" if !delta().is_empty() => {
                 self.items.entry(at).or_default().told = true;
-                self.whole(at, Delta::Thinking { text: delta().to_owned() }, out);
+                self.whole(at, Delta::Thinking { text: delta().to_owned() }, out)?;
             }
             "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta"
                 if !delta().is_empty() =>
@@ -191,7 +215,7 @@ impl State {
                     return Err(Error::bad_upstream("arguments of the provider's stream come before their tool call"));
                 }
                 item.told = true;
-                self.whole(at, Delta::Arguments { text: delta().to_owned() }, out);
+                self.whole(at, Delta::Arguments { text: delta().to_owned() }, out)?;
             }
             // Announcements, ends that only repeat, and what tells of a tool that the server runs itself:
             // its item comes whole at its end.
@@ -202,7 +226,7 @@ impl State {
 
     fn item_added(&mut self, at: u64, item: &Value, out: &mut Vec<Event>) -> Result<()> {
         match text(item, "type") {
-            Some("reasoning") => self.name(at, item, out),
+            Some("reasoning") => self.name(at, item, out)?,
             Some(kind) if is_call(kind) => self.call(at, kind, item, out)?,
             Some(_) => {}
             None => return Err(Error::bad_upstream("an item of the provider's stream has no type")),
@@ -219,77 +243,80 @@ impl State {
             Some("message") => {
                 let parts = item.get("content").and_then(Value::as_array);
                 for (index, part) in parts.into_iter().flatten().enumerate() {
-                    self.part_done(at, index as u64, part, out);
+                    self.part_done(at, index as u64, part, out)?;
                 }
             }
-            Some("reasoning") => self.thought_done(at, item, out),
+            Some("reasoning") => self.thought_done(at, item, out)?,
             Some(kind) if is_call(kind) => {
                 self.call(at, kind, item, out)?;
                 let kind = if kind == "function_call" { CallKind::Function } else { CallKind::Custom };
                 let call = whole::tool_call(item, kind)?;
                 if !self.items.entry(at).or_default().told && !call.arguments.is_empty() {
-                    self.whole(at, Delta::Arguments { text: call.arguments }, out);
+                    self.whole(at, Delta::Arguments { text: call.arguments }, out)?;
                 }
             }
             Some(_) => {
                 self.items.entry(at).or_default().spoken = true;
-                self.whole(at, Delta::Unknown { block: whole::verbatim(item) }, out);
+                self.whole(at, Delta::Unknown { block: whole::verbatim(item) }, out)?;
             }
             None => return Err(Error::bad_upstream("an item of the provider's stream has no type")),
         }
         Ok(())
     }
 
-    fn part_done(&mut self, at: u64, index: u64, part: &Value, out: &mut Vec<Event>) {
+    fn part_done(&mut self, at: u64, index: u64, part: &Value, out: &mut Vec<Event>) -> Result<()> {
         let (told, citations) =
             self.items.entry(at).or_default().parts.get(&index).map_or((false, 0), |part| (part.told, part.citations));
-        match whole::part_block(part) {
+        match whole::part_block(part)? {
             Some(Block::Text(text)) => {
                 if !told && !text.text.is_empty() {
-                    self.words(at, index, Delta::Text { text: text.text }, out);
+                    self.words(at, index, Delta::Text { text: text.text }, out)?;
                     logprobs(part, out);
                 }
                 for note in text.citations.into_iter().skip(citations) {
-                    self.words(at, index, Delta::Citation { data: note }, out);
+                    self.words(at, index, Delta::Citation { data: note }, out)?;
                 }
             }
-            Some(Block::Refusal { text }) if !told => self.words(at, index, Delta::Refusal { text }, out),
+            Some(Block::Refusal { text }) if !told => self.words(at, index, Delta::Refusal { text }, out)?,
             // The text of a thought has events of its own.
             Some(Block::Unknown(block)) if !told && text(part, "type") != Some("reasoning_text") => {
-                self.words(at, index, Delta::Unknown { block }, out);
+                self.words(at, index, Delta::Unknown { block }, out)?;
             }
             _ => {}
         }
+        Ok(())
     }
 
-    fn thought_done(&mut self, at: u64, item: &Value, out: &mut Vec<Event>) {
-        self.name(at, item, out);
+    fn thought_done(&mut self, at: u64, item: &Value, out: &mut Vec<Event>) -> Result<()> {
+        self.name(at, item, out)?;
         let thinking = thought::read(item);
         let (summaries, told) = self.items.get(&at).map_or((0, false), |item| (item.summaries, item.told));
         for (part, text) in thinking.summary.into_iter().enumerate().skip(summaries as usize) {
-            self.whole(at, Delta::ThinkingSummary { part: part as u32, text }, out);
+            self.whole(at, Delta::ThinkingSummary { part: part as u32, text }, out)?;
         }
         if let Some(text) = thinking.text.filter(|_| !told) {
-            self.whole(at, Delta::Thinking { text }, out);
+            self.whole(at, Delta::Thinking { text }, out)?;
         }
         if let Some(signature) = thinking.signature {
-            self.whole(at, Delta::Signature { signature }, out);
+            self.whole(at, Delta::Signature { signature }, out)?;
         }
         // That of the item's beginning is provisional.
         if let Some(data) = thinking.opaque {
-            self.whole(at, Delta::Opaque { data }, out);
+            self.whole(at, Delta::Opaque { data }, out)?;
         }
+        Ok(())
     }
 
     /// Tells the id of a thought, once.
-    fn name(&mut self, at: u64, item: &Value, out: &mut Vec<Event>) {
+    fn name(&mut self, at: u64, item: &Value, out: &mut Vec<Event>) -> Result<()> {
         let entry = self.items.entry(at).or_default();
         if std::mem::replace(&mut entry.named, true) {
-            return;
+            return Ok(());
         }
         if let Some(id) = text(item, "id").filter(|id| !id.is_empty()) {
-            self.whole(at, Delta::ThinkingId { id: id.to_owned() }, out);
+            self.whole(at, Delta::ThinkingId { id: id.to_owned() }, out)?;
         }
+        Ok(())
     }
 
     /// Tells the beginning of a call, once.
@@ -301,37 +328,52 @@ impl State {
         }
         let kind = if kind == "function_call" { CallKind::Function } else { CallKind::Custom };
         let call = whole::tool_call(item, kind)?;
-        self.whole(at, Delta::ToolCall { id: call.id, name: call.name, kind }, out);
+        self.whole(at, Delta::ToolCall { id: call.id, name: call.name, kind }, out)?;
         Ok(())
     }
 
     /// A piece of an item that is one block.
-    fn whole(&mut self, at: u64, delta: Delta, out: &mut Vec<Event>) {
+    fn whole(&mut self, at: u64, delta: Delta, out: &mut Vec<Event>) -> Result<()> {
         let item = self.items.entry(at).or_default();
-        let block = *item.block.get_or_insert_with(|| {
+        let lane = Lane::of(&delta);
+        let (begun, block) = *item.block.get_or_insert_with(|| {
             self.next += 1;
-            self.next - 1
+            (lane, self.next - 1)
         });
+        if begun != lane || !item.parts.is_empty() {
+            return Err(mixed());
+        }
         out.push(Event::Delta { choice: 0, block, delta });
+        Ok(())
     }
 
     /// A piece of a message's part.
-    fn words(&mut self, at: u64, index: u64, delta: Delta, out: &mut Vec<Event>) {
+    fn words(&mut self, at: u64, index: u64, delta: Delta, out: &mut Vec<Event>) -> Result<()> {
         let item = self.items.entry(at).or_default();
-        match delta {
-            Delta::Refusal { .. } => item.refused = true,
-            _ => item.spoken = true,
+        let lane = Lane::of(&delta);
+        if lane == Lane::Refusal {
+            item.refused = true
+        } else {
+            item.spoken = true
         }
         let part = item.parts.entry(index).or_insert_with(|| {
             self.next += 1;
-            Part { block: self.next - 1, told: false, citations: 0 }
+            Part { lane, block: self.next - 1, told: false, citations: 0 }
         });
+        if part.lane != lane || item.block.is_some() {
+            return Err(mixed());
+        }
         match delta {
             Delta::Citation { .. } => part.citations += 1,
             _ => part.told = true,
         }
         out.push(Event::Delta { choice: 0, block: part.block, delta });
+        Ok(())
     }
+}
+
+fn mixed() -> Error {
+    Error::bad_upstream("pieces of different kinds stand under one index of the provider's stream")
 }
 
 fn logprobs(holder: &Value, out: &mut Vec<Event>) {

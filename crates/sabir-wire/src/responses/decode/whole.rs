@@ -110,7 +110,7 @@ fn blocks(item: &Value, out: &mut Vec<Block>, logprobs: &mut Vec<Value>) -> Resu
     match item.get("type").and_then(Value::as_str) {
         Some("message") => {
             for part in item.get("content").and_then(Value::as_array).into_iter().flatten() {
-                out.extend(part_block(part));
+                out.extend(part_block(part)?);
                 logprobs.extend(part.get("logprobs").and_then(Value::as_array).into_iter().flatten().cloned());
             }
         }
@@ -124,9 +124,9 @@ fn blocks(item: &Value, out: &mut Vec<Block>, logprobs: &mut Vec<Value>) -> Resu
 }
 
 /// The block of a content part; a text without a word is none.
-pub(super) fn part_block(part: &Value) -> Option<Block> {
+pub(super) fn part_block(part: &Value) -> Result<Option<Block>> {
     let text = |name: &str| part.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    match part.get("type").and_then(Value::as_str) {
+    Ok(match part.get("type").and_then(Value::as_str) {
         Some("output_text") => {
             let citations = part.get("annotations").and_then(Value::as_array).cloned().unwrap_or_default();
             let text = text("text");
@@ -134,8 +134,9 @@ pub(super) fn part_block(part: &Value) -> Option<Block> {
                 .then(|| Block::Text(Text { text, citations, ..Text::default() }))
         }
         Some("refusal") => Some(Block::Refusal { text: text("refusal") }).filter(|_| !text("refusal").is_empty()),
-        _ => Some(Block::Unknown(verbatim(part))),
-    }
+        Some(_) => Some(Block::Unknown(verbatim(part))),
+        None => return Err(Error::bad_upstream("a part of the provider's answer has no type")),
+    })
 }
 
 /// A call; its `call_id` is what the result has to carry, not its `id`.

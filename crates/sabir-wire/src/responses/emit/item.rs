@@ -10,7 +10,7 @@ use sabir_types::{
 use serde_json::json;
 
 use super::{
-    super::{SIGNERS, thought},
+    super::{SIGNERS, is_item, thought},
     put,
 };
 
@@ -37,8 +37,8 @@ impl<'a> Writer<'a> {
             let goes_on = req.messages.get(at + 1).is_some_and(|next| next.role == Role::Assistant);
             self.message(message, goes_on, &format!("messages[{at}]"))?;
         }
-        let instructions = (!texts.is_empty()).then(|| texts.join("\n\n"));
-        Ok((instructions, self.out))
+        let instructions = texts.join("\n\n");
+        Ok((Some(instructions).filter(|text| !text.is_empty()), self.out))
     }
 
     /// `goes_on`: the next turn is the same speaker's.
@@ -63,7 +63,7 @@ impl<'a> Writer<'a> {
                 }
                 Block::ToolCall(call) if message.role == Role::Assistant => tool_call(call),
                 Block::ToolResult(result) if message.role == Role::User => self.result(result, &path)?,
-                Block::Unknown(unknown) if !is_part(&unknown.data) => known(unknown, &path)?,
+                Block::Unknown(unknown) if is_item(&unknown.data) => known(unknown, &path)?,
                 other => {
                     said.push(self.part(other, text, &path)?);
                     continue;
@@ -161,7 +161,12 @@ impl<'a> Writer<'a> {
             Block::Text(block) if text == "output_text" => {
                 json!({"type": text, "text": block.text, "annotations": self.citations(block)})
             }
-            Block::Text(block) => json!({"type": text, "text": block.text}),
+            Block::Text(block) => {
+                if !block.citations.is_empty() {
+                    self.left_out("messages.citations");
+                }
+                json!({"type": text, "text": block.text})
+            }
             Block::Refusal { text } => json!({"type": "refusal", "refusal": text}),
             Block::Image(media) => image(media, path)?,
             Block::File(media) => file(media),
@@ -198,12 +203,6 @@ impl<'a> Writer<'a> {
 
 /// The types of citations.
 const CITATIONS: [&str; 4] = ["url_citation", "file_citation", "container_file_citation", "file_path"];
-
-/// Whether a verbatim block is a part of a message rather than an item beside it.
-fn is_part(data: &Value) -> bool {
-    let kind = data.get("type").and_then(Value::as_str).unwrap_or_default();
-    kind.starts_with("input_") || kind.starts_with("output_")
-}
 
 fn known(unknown: &Unknown, path: &str) -> Result<Value> {
     match unknown.protocol {

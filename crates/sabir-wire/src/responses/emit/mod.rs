@@ -28,6 +28,12 @@ fn body(req: &ChatRequest, model: &str, thoughts: bool, warnings: &mut Vec<Warni
     out.insert("model".into(), model.into());
     let (instructions, input) = item::Writer::new(req, warnings).conversation()?;
     put(&mut out, "instructions", instructions);
+    // A server that keeps what was said needs nothing new.
+    let elsewhere = req.rest.protocol == Some(Protocol::Responses)
+        && ["previous_response_id", "conversation", "prompt"].iter().any(|name| req.rest.members.contains_key(*name));
+    if input.is_empty() && !elsewhere {
+        return Err(Error::bad_request("messages: nothing is said in any of them").with_param("messages"));
+    }
     if !input.is_empty() {
         out.insert("input".into(), input.into());
     }

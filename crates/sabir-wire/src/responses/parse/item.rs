@@ -9,7 +9,7 @@ use sabir_types::{Block, CallKind, Error, Map, Message, Protocol, Result, Role, 
 use super::{
     super::{
         fields::{Fields, shown, wrong},
-        thought,
+        is_item, thought,
     },
     part,
 };
@@ -61,6 +61,10 @@ impl Conversation {
             "item_reference" => {
                 let message = format!("{path}: a reference to an item is not supported: send the item itself");
                 return Err(Error::unsupported(path, message));
+            }
+            kind if !is_item(&item) => {
+                let what = format!("no item of the type `{}` is known", shown(kind));
+                return Err(Error::unsupported(path, format!("{path}.type: {what}")));
             }
             kind => {
                 let answers = kind.ends_with("_output") || kind.ends_with("_response");

@@ -40,7 +40,10 @@ pub fn chat(body: &[u8]) -> Result<Request> {
             temperature: all.number("temperature")?,
             top_p: all.number("top_p")?,
             max_tokens: all.count("max_output_tokens")?,
-            top_logprobs: all.count("top_logprobs")?.and_then(|count| u32::try_from(count).ok()),
+            top_logprobs: match all.count("top_logprobs")? {
+                None => None,
+                Some(count) => Some(u32::try_from(count).map_err(|_| wrong("top_logprobs", "expected 0 to 20"))?),
+            },
             ..Params::default()
         },
         ..ChatRequest::default()

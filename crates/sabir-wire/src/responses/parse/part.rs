@@ -5,7 +5,10 @@
 
 use sabir_types::{Block, Media, Protocol, Result, Source, Text, Unknown, Value};
 
-use super::super::fields::{Fields, wrong};
+use super::super::{
+    fields::{Fields, wrong},
+    is_item,
+};
 use crate::openai::parse::{by_name, locate, standard};
 
 /// The blocks of a content.
@@ -20,6 +23,7 @@ pub(super) fn blocks(content: Value, path: &str) -> Result<Vec<Block>> {
 }
 
 fn block(part: Value, path: &str) -> Result<Block> {
+    let verbatim = part.clone();
     let mut part = Fields::new(part, path, "an object with `type`")?;
     let kind = part.need("type")?;
     match kind.as_str() {
@@ -39,19 +43,13 @@ fn block(part: Value, path: &str) -> Result<Block> {
         "input_image" => image(part, path).map(Block::Image),
         "input_file" => file(part, path).map(Block::File),
         "input_audio" => audio(part).map(Block::Audio),
-        _ => {
-            let mut data = sabir_types::Map::new();
-            data.insert("type".into(), kind.into());
-            if let Value::Object(others) = part.whole() {
-                data.extend(others);
-            }
-            Ok(Block::Unknown(Unknown {
-                protocol: Some(Protocol::Responses),
-                model: None,
-                provider: None,
-                data: Value::Object(data),
-            }))
-        }
+        _ if is_item(&verbatim) => Err(wrong(path, "an item cannot stand in a message")),
+        _ => Ok(Block::Unknown(Unknown {
+            protocol: Some(Protocol::Responses),
+            model: None,
+            provider: None,
+            data: verbatim,
+        })),
     }
 }
 

@@ -94,7 +94,7 @@ pub fn usage(usage: &Usage) -> Value {
         "input_tokens_details": into,
         "output_tokens": output,
         "output_tokens_details": out_of,
-        "total_tokens": input + output,
+        "total_tokens": input.saturating_add(output),
     })
 }
 
