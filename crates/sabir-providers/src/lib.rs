@@ -3,6 +3,7 @@
 //! Invariant: no socket, no clock, no environment, no random number. What a provider needs from
 //! the world (a key, the time for a signature) it is given.
 
+mod google_cloud;
 pub mod openai_compat;
 mod parts;
 pub mod provider;

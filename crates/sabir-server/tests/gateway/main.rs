@@ -11,6 +11,7 @@ mod input;
 mod kill;
 mod leaving;
 mod mock;
+mod more_doors;
 mod native_doors;
 mod oddities;
 mod other_door;
