@@ -226,7 +226,7 @@ fn prepare(
         }
         source => {
             let req = prepared.request(source)?;
-            let fitted = capability::fit(req, provider.spec(), strict, &mut warnings)?;
+            let fitted = capability::fit(req, provider.spec(), protocol, strict, &mut warnings)?;
             let (mut outbound, more) = provider.encode(&fitted, to)?;
             warnings.extend(more);
             if let Source::Wire { headers, .. } = source {

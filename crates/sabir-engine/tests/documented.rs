@@ -18,10 +18,19 @@ use sabir_engine::{
 use sabir_types::{ChatRequest, Message, Operation, Protocol, Request, new_id};
 
 /// Documents whose examples are configurations.
-const DOCUMENTS: [&str; 3] = ["README.md", "docs/configuration.md", "docs/providers/dummy.md"];
+const DOCUMENTS: [&str; 4] = ["README.md", "docs/configuration.md", "docs/model-manager.md", "docs/providers/dummy.md"];
 /// Sources of the loader that name keys.
-const SOURCES: [&str; 8] =
-    ["change.rs", "credential.rs", "gateway.rs", "load.rs", "metric.rs", "model.rs", "options.rs", "registry.rs"];
+const SOURCES: [&str; 9] = [
+    "change.rs",
+    "credential.rs",
+    "gateway.rs",
+    "grpc.rs",
+    "load.rs",
+    "metric.rs",
+    "model.rs",
+    "options.rs",
+    "registry.rs",
+];
 /// How an example begins whose settings have no effect yet.
 const NOTED: &str = "# noted";
 /// Words of the sources that no file can hold: provider types that are not there yet.

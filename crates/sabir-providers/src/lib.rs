@@ -5,6 +5,7 @@
 
 mod google_cloud;
 pub mod openai_compat;
+pub mod openai_responses;
 mod parts;
 pub mod provider;
 mod providers;

@@ -181,14 +181,18 @@ pub(super) fn lacks(credential: &Credential) -> Option<String> {
 
 /// A secret that must be there: one of the gateway's own keys.
 pub(super) fn secret(entry: &Entry, path: &str, env: &Env, log: &Log) -> Option<Secret> {
-    match one(&entry.node, path, CredentialScheme::Key, env, log)?.credential {
-        Credential::Static(secret) => return Some(secret),
-        Credential::Missing(why) => log.problem(Some(&entry.node.place), path, why),
-        _ => log.problem(
-            Some(&entry.node.place),
-            path,
-            "expected `env::VARIABLE`, `path::FILE` or `path_from_env::VARIABLE`",
-        ),
+    named_secret(&entry.node, path, env, log).map(|(_, secret)| secret)
+}
+
+/// The same, with a name that says where it comes from.
+pub(super) fn named_secret(node: &Node, path: &str, env: &Env, log: &Log) -> Option<(String, Secret)> {
+    let found = one(node, path, CredentialScheme::Key, env, log)?;
+    match found.credential {
+        Credential::Static(secret) => return Some((found.location, secret)),
+        Credential::Missing(why) => log.problem(Some(&node.place), path, why),
+        _ => {
+            log.problem(Some(&node.place), path, "expected `env::VARIABLE`, `path::FILE` or `path_from_env::VARIABLE`")
+        }
     }
     None
 }

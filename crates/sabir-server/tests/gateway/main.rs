@@ -18,6 +18,7 @@ mod other_door;
 mod passing;
 mod recording;
 mod reload;
+mod responses;
 mod retries;
 mod secrets;
 mod shutdown;

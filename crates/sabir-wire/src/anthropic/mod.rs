@@ -5,7 +5,7 @@
 //! writes the other side reads. A request that `parse` read says so in its `rest.protocol`, and
 //! `emit` then writes it as it came, without the adjustments that other doors' requests need.
 
-mod block;
+pub(crate) mod block;
 pub mod decode;
 pub mod emit;
 pub mod error;
