@@ -204,6 +204,20 @@ async fn a_failure_has_the_shape_of_its_door_and_a_row() {
 }
 
 #[tokio::test]
+async fn words_of_who_stands_between_get_the_shape_of_the_door() {
+    let upstream = Upstream::always(vec![json(429, r#"{"error":"slow down"}"#)]).await;
+    let gateway = Gateway::start(&of("anthropic", &upstream)).await;
+    let body = r#"{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
+    for path in ["/v1/messages", "/v1/messages/count_tokens"] {
+        let answer = send(&gateway, path, "", body).await;
+        let said = answer.json();
+        assert_eq!((answer.status, &said["error"]["type"]), (429, &"rate_limit_error".into()), "{said}");
+        assert_eq!(said["error"]["message"], "slow down");
+        assert_eq!(said["request_id"].as_str(), answer.header("request-id"));
+    }
+}
+
+#[tokio::test]
 async fn tokens_are_counted_by_the_provider_alone() {
     let upstream = Upstream::always(vec![json(200, r#"{"input_tokens":42}"#)]).await;
     let gateway = Gateway::start(&of("anthropic", &upstream)).await;
