@@ -451,3 +451,19 @@ def test_labels_in_headers(claude, gateway):
     assert uuid.UUID(bytes=row["episode_id"]) == uuid.UUID(episode)
     with pytest.raises(anthropic.BadRequestError, match="x-sabir-tags"):
         claude.messages.create(model="dummy::echo", max_tokens=5, messages=HI, extra_headers={"x-sabir-tags": "{"})
+
+
+def test_what_others_cannot_carry_is_named(claude):
+    raw = claude.messages.with_raw_response.create(
+        model="gpt", max_tokens=5, tools=[WEATHER],
+        system=[{"type": "text", "text": "Be short.", "cache_control": {"type": "ephemeral"}}],
+        messages=[
+            *HI,
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {}}]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_1", "content": "no such town", "is_error": True},
+            ]},
+        ],
+    )
+    named = {warning["param"] for warning in json.loads(raw.headers["x-sabir-warnings"])}
+    assert named == {"cache_control", "messages.is_error"}

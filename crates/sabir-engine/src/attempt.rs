@@ -40,7 +40,7 @@ pub(crate) enum Got {
     Whole { headers: HeaderMap, content: Content, outcome: Outcome, warnings: Vec<Warning> },
     /// A stream whose first events are there. Its model call is still open.
     /// `seen` is what the first event of a stream that goes through says of usage.
-    Stream { headers: HeaderMap, first: Vec<Frame>, feed: Feed, seen: Usage, warnings: Vec<Warning> },
+    Stream { headers: HeaderMap, first: Vec<Frame>, feed: Feed, seen: Option<Box<Usage>>, warnings: Vec<Warning> },
 }
 
 /// Where the rest of a stream comes from.
@@ -132,21 +132,25 @@ pub(crate) async fn attempt(
     };
     let protocol = endpoint.provider.protocol(call.operation, &to);
     recorder.begin(endpoint, protocol);
-    let run = async {
-        let sent = prepare(call, prepared, endpoint, &to, protocol, strict)?;
-        match sent.outbound {
-            Outbound::Script(script) => {
-                recorder.sent(script.raw_request.clone().into(), false);
-                play(call, endpoint, script, recorder, sent.warnings).await
+    let result = {
+        // Pinned here, so that it is not kept once more for each way of waiting.
+        let run = std::pin::pin!(async {
+            let sent = prepare(call, prepared, endpoint, &to, protocol, strict)?;
+            match sent.outbound {
+                Outbound::Script(script) => {
+                    recorder.sent(script.raw_request.clone().into(), false);
+                    play(call, endpoint, script, recorder, sent.warnings).await
+                }
+                Outbound::Http(request) => {
+                    recorder.sent(request.body().clone(), sent.passed);
+                    let inbound = engine.transport().send(request, limits.connect).await?;
+                    receive(call, prepared, endpoint, &to, inbound, sent.passed, recorder, sent.warnings).await
+                }
             }
-            Outbound::Http(request) => {
-                recorder.sent(request.body().clone(), sent.passed);
-                let inbound = engine.transport().send(request, limits.connect).await?;
-                receive(call, prepared, endpoint, &to, inbound, sent.passed, recorder, sent.warnings).await
-            }
-        }
+        });
+        within(deadline, limits, endpoint, run).await
     };
-    let result = within(deadline, limits, endpoint, run).await.map_err(|error| key.judged(engine, error));
+    let result = result.map_err(|error| key.judged(engine, error));
     match &result {
         Ok(Got::Whole { outcome, .. }) => recorder.end(outcome),
         Ok(Got::Stream { .. }) => {}
@@ -399,7 +403,7 @@ async fn open(
             recorder.received(chunk.clone());
             let mut look = |event: sabir_wire::sse::SseEvent<'_>| {
                 if seen.is_none() {
-                    seen = Some(provider.glance_event(event.event, event.data)?.usage);
+                    seen = Some(Box::new(provider.glance_event(event.event, event.data)?.usage));
                 }
                 Ok(())
             };
@@ -407,7 +411,6 @@ async fn open(
             first.push(Frame::Passed(chunk));
         }
         recorder.first_event();
-        let seen = seen.unwrap_or_default();
         return Ok(Got::Stream { headers, first, feed: Feed::Passed(body), seen, warnings });
     }
     let req = prepared.request(&call.source)?;
@@ -428,14 +431,14 @@ async fn open(
                 recorder.first_event();
                 let first = vec![Frame::Events(events), Frame::Error(error)];
                 let feed = Feed::Decoded(body, decoder);
-                return Ok(Got::Stream { headers, first, feed, seen: Usage::default(), warnings });
+                return Ok(Got::Stream { headers, first, feed, seen: None, warnings });
             }
             return Err(error);
         }
     }
     recorder.first_event();
     let (first, feed) = (vec![Frame::Events(events)], Feed::Decoded(body, decoder));
-    Ok(Got::Stream { headers, first, feed, seen: Usage::default(), warnings })
+    Ok(Got::Stream { headers, first, feed, seen: None, warnings })
 }
 
 /// Whether an event is part of the answer rather than an announcement of it.
@@ -468,7 +471,7 @@ async fn play(
         };
         recorder.first_event();
         let (headers, first, feed) = (HeaderMap::new(), vec![Frame::Events(first)], Feed::Script(steps));
-        return Ok(Got::Stream { headers, first, feed, seen: Usage::default(), warnings });
+        return Ok(Got::Stream { headers, first, feed, seen: None, warnings });
     }
     let mut answer = Accumulator::new();
     let mut whole = None;

@@ -138,6 +138,16 @@ pub(crate) fn key(call: &Call, config: &str, model: &Model, request: impl FnOnce
         },
         _ => part(&request()?),
     }
+    if let Source::Wire { headers, .. } = &call.source {
+        // These decide what the provider does; the others only tell it who asks.
+        for (name, value) in headers.iter().filter(|(name, _)| {
+            let name = name.as_str();
+            name.ends_with("-beta") || name.ends_with("-version")
+        }) {
+            part(name.as_str().as_bytes());
+            part(value.as_bytes());
+        }
+    }
     let changes = format!("{:?} {:?}", call.options.extra_body, call.options.extra_headers);
     part(changes.as_bytes());
     Ok(hasher.finalize())

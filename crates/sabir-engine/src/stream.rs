@@ -42,7 +42,7 @@ pub(crate) struct Begun {
     pub(crate) first: Vec<Frame>,
     pub(crate) feed: Feed,
     /// What the first event said of usage, if the stream goes through: it may be long past at the end.
-    pub(crate) seen: Usage,
+    pub(crate) seen: Option<Box<Usage>>,
     pub(crate) protocol: Protocol,
     pub(crate) between: Option<Duration>,
     pub(crate) deadline: Option<Instant>,
@@ -86,7 +86,7 @@ pub(crate) fn run(mut begun: Begun) -> FrameStream {
     let first = std::mem::take(&mut begun.first);
     let mut running = Running {
         marker: Marker::of(begun.protocol),
-        usage: std::mem::take(&mut begun.seen),
+        usage: begun.seen.take().map(|seen| *seen).unwrap_or_default(),
         holder: Holder::default(),
         size: 0,
         begun,

@@ -61,6 +61,12 @@ impl Usage {
         take(&mut self.reasoning_tokens, later.reasoning_tokens);
         take(&mut self.input_audio_tokens, later.input_audio_tokens);
         take(&mut self.output_audio_tokens, later.output_audio_tokens);
-        take(&mut self.raw, later.raw);
+        match (&mut self.raw, later.raw) {
+            // Anthropic sends its object in parts: the input's at the beginning, the output's at the end.
+            (Some(Value::Object(raw)), Some(Value::Object(more))) => {
+                raw.extend(more.into_iter().filter(|(_, value)| !value.is_null()))
+            }
+            (raw, later) => take(raw, later),
+        }
     }
 }

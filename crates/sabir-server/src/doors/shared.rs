@@ -140,8 +140,15 @@ pub fn verbatim(error: &Error, protocol: Option<Protocol>, door: Protocol) -> Op
     }
     let upstream = error.upstream()?;
     let status = StatusCode::from_u16(upstream.status).ok().filter(|status| status.as_u16() >= 400)?;
-    let is_object = serde_json::from_slice::<Map<String, Value>>(&upstream.body).ok()?.contains_key("error");
-    is_object.then(|| json_response(status, Body::from(upstream.body.clone()), None))
+    let body: Map<String, Value> = serde_json::from_slice(&upstream.body).ok()?;
+    let error = body.get("error")?;
+    // Who stands between may speak otherwise: Google's cloud before Anthropic's models, a proxy.
+    let is_own = match door {
+        Protocol::Anthropic => body.get("type").is_some_and(|kind| kind == "error") && error.is_object(),
+        Protocol::Gemini => error.get("code").is_some_and(Value::is_number),
+        _ => true,
+    };
+    is_own.then(|| json_response(status, Body::from(upstream.body.clone()), None))
 }
 
 /// A value of a query string, decoded; the first one counts.

@@ -96,6 +96,30 @@ async fn messages_pass_byte_by_byte_and_are_read_back() {
 }
 
 #[tokio::test]
+async fn a_stream_that_passes_is_priced_by_both_of_its_ends() {
+    let upstream = Upstream::always(stream(&message_events())).await;
+    let prices = "cost = [\n{ pointer = \"/usage/input_tokens\", cost_per_unit = 1.0, required = true },\n\
+                  { pointer = \"/usage/output_tokens\", cost_per_unit = 100.0, required = true }]\n";
+    let gateway = Gateway::start(&format!("{}{prices}", of("anthropic", &upstream))).await;
+    let body = r#"{"max_tokens":5,"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    let answer = send(&gateway, "/v1/messages", "", body).await;
+    assert_eq!(answer.text(), message_events());
+    assert_eq!(gateway.row(&answer).await.inference.cost, Some(307.0));
+}
+
+#[tokio::test]
+async fn a_beta_makes_it_another_call() {
+    let upstream = Upstream::always(vec![json(200, MESSAGE)]).await;
+    let gateway = Gateway::start(&of("anthropic", &upstream)).await;
+    let body = r#"{"max_tokens":5,"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+    for (beta, calls) in [("one", 1), ("one", 1), ("two", 2), ("one", 2)] {
+        let headers = format!("x-sabir-cache: on\r\nanthropic-beta: {beta}\r\n");
+        let answer = send(&gateway, "/v1/messages", &headers, body).await;
+        assert_eq!((answer.status, answer.text(), upstream.count()), (200, MESSAGE, calls), "{beta}");
+    }
+}
+
+#[tokio::test]
 async fn messages_are_translated_and_read_back() {
     let upstream = Upstream::turns(vec![vec![good("fine")], good_stream(&["fi", "ne"])]).await;
     let gateway = Gateway::start(&of("openai", &upstream)).await;
@@ -177,6 +201,20 @@ async fn a_failure_has_the_shape_of_its_door_and_a_row() {
     let said = answer.json();
     assert_eq!((answer.status, &said["error"]["status"]), (503, &"UNAVAILABLE".into()), "{said}");
     assert_eq!(gateway.row(&answer).await.inference.status, Status::Error);
+}
+
+#[tokio::test]
+async fn words_of_who_stands_between_get_the_shape_of_the_door() {
+    let upstream = Upstream::always(vec![json(429, r#"{"error":"slow down"}"#)]).await;
+    let gateway = Gateway::start(&of("anthropic", &upstream)).await;
+    let body = r#"{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
+    for path in ["/v1/messages", "/v1/messages/count_tokens"] {
+        let answer = send(&gateway, path, "", body).await;
+        let said = answer.json();
+        assert_eq!((answer.status, &said["error"]["type"]), (429, &"rate_limit_error".into()), "{said}");
+        assert_eq!(said["error"]["message"], "slow down");
+        assert_eq!(said["request_id"].as_str(), answer.header("request-id"));
+    }
 }
 
 #[tokio::test]

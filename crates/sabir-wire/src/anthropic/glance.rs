@@ -46,12 +46,12 @@ pub fn event(name: Option<&str>, data: &str) -> Result<Look> {
     match kind.as_ref() {
         "message_start" => {
             let usage = read::<Begin>(data)?.message.usage;
-            Ok(Look { usage: usage.map(figures).unwrap_or_default(), ..Look::default() })
+            Ok(Look { usage: usage.map(usage::read).unwrap_or_default(), ..Look::default() })
         }
         "message_delta" => {
             let end: End<'_> = read(data)?;
             Ok(Look {
-                usage: end.usage.map(figures).unwrap_or_default(),
+                usage: end.usage.map(usage::read).unwrap_or_default(),
                 finish_reason: end.delta.stop_reason.as_deref().map(finish_reason),
                 done: false,
             })
@@ -60,11 +60,6 @@ pub fn event(name: Option<&str>, data: &str) -> Result<Look> {
         "error" => Err(error::decode(200, data.as_bytes())),
         _ => Ok(Look::default()),
     }
-}
-
-/// The figures of one event. Its usage object is but a part of the whole, so it is not kept.
-fn figures(raw: Map<String, Value>) -> Usage {
-    Usage { raw: None, ..usage::read(raw) }
 }
 
 fn read<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T> {

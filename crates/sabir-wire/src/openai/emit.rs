@@ -28,6 +28,9 @@ pub fn chat(req: &ChatRequest, model: &str, dialect: &Dialect, warnings: &mut Ve
         messages = limits::alternating(messages);
     }
     out.insert("messages".into(), messages.into());
+    if marks_cache(req) {
+        warnings.push(left_out("cache_control"));
+    }
     tools(req, dialect, &mut out, warnings)?;
     format(req, &mut out);
     params(req, model, dialect, &mut out);
@@ -85,6 +88,18 @@ pub fn chat(req: &ChatRequest, model: &str, dialect: &Dialect, warnings: &mut Ve
         out.entry(*name).or_insert_with(|| (*switch).into());
     }
     serde_json::to_vec(&out).map_err(|e| Error::internal("a chat request could not be written").with_source(e))
+}
+
+/// Whether the caller marked what is to be kept in the provider's cache: there are no marks here.
+fn marks_cache(req: &ChatRequest) -> bool {
+    let marked = |block: &Block| match block {
+        Block::Text(text) => text.cache.is_some(),
+        Block::Image(media) | Block::Audio(media) | Block::Video(media) | Block::File(media) => media.cache.is_some(),
+        Block::ToolResult(result) => result.cache.is_some(),
+        _ => false,
+    };
+    let mut blocks = req.system.iter().chain(req.messages.iter().flat_map(|message| &message.content));
+    blocks.any(marked) || req.tools.iter().any(|tool| tool.cache.is_some())
 }
 
 fn left_out(param: &str) -> Warning {
@@ -166,6 +181,9 @@ impl Writer<'_> {
         for (at, block) in result.content.iter().enumerate() {
             let part = self.part(block, &format!("{path}.content[{at}]"))?;
             if block.as_text().is_some() { texts.extend(part) } else { carried.push(part) }
+        }
+        if result.is_error {
+            self.left_out("messages.is_error");
         }
         if !carried.is_empty() && texts.is_empty() {
             texts.push(json!({"type": "text", "text": "The result is in the user message that follows."}));
