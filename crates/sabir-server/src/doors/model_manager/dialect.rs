@@ -67,7 +67,9 @@ pub(super) fn model(config: &Config, provider: &str, channel: &str, model: &str)
         ("", _) => return model.to_owned(),
         ("google", "vertexai") => "gcp_vertex_gemini".to_owned(),
         ("google", _) => "google_ai_studio_gemini".to_owned(),
+        ("anthropic", "vertexai") => "gcp_vertex_anthropic".to_owned(),
         ("aws", _) => "aws_bedrock".to_owned(),
+        ("alibaba", _) => "dashscope".to_owned(),
         (other, _) => other.replace('-', "_"),
     };
     format!("{kind}::{model}")
@@ -75,7 +77,38 @@ pub(super) fn model(config: &Config, provider: &str, channel: &str, model: &str)
 
 #[cfg(test)]
 mod tests {
+    use sabir_engine::config::{Source, env::Env};
+
     use super::*;
+
+    fn config(text: &str) -> Config {
+        let source = Source::Text { name: "sabir.toml".into(), text: text.into() };
+        Config::load(&[source], &Env::default()).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    #[test]
+    fn a_table_counts_before_a_providers_own_list() {
+        let table = |name: &str| {
+            format!(
+                "[models.\"{name}\".providers.p]\ntype = 'dummy'\nmodel_name = 'good'\n[models.\"{name}\"]\nrouting = ['p']\n"
+            )
+        };
+        let all = ["google/vertexai::m", "google::m", "m"];
+        for (at, wanted) in all.into_iter().enumerate() {
+            let config = config(&all[at..].iter().map(|name| table(name)).collect::<String>());
+            assert_eq!(model(&config, "google", "vertexai", "m"), wanted);
+        }
+        let none = config("");
+        for (provider, channel, wanted) in [
+            ("openai", "normal", "openai::m"),
+            ("google", "ai-studio", "google_ai_studio_gemini::m"),
+            ("google", "vertexai", "gcp_vertex_gemini::m"),
+            ("tencent-tokenhub", "", "tencent_tokenhub::m"),
+            ("", "", "m"),
+        ] {
+            assert_eq!(model(&none, provider, channel, "m"), wanted);
+        }
+    }
 
     #[test]
     fn the_parameters_say_what_a_generation_is() {

@@ -185,3 +185,7 @@ fn timeout(value: Option<Value>) -> Result<Option<Duration>> {
     };
     Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| wrong())
 }
+
+#[cfg(test)]
+#[path = "parse_tests.rs"]
+mod tests;

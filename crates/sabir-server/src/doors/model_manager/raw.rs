@@ -88,7 +88,7 @@ impl Pieces {
         match self {
             Self::Chat(writer) => writer.end(usage, &mut out),
             Self::Messages(writer) => writer.finish(&mut out),
-            Self::Gemini(_) => {}
+            Self::Gemini(writer) => writer.finish(&mut out),
             Self::Responses(writer) => return writer.end(usage),
         }
         split(&out)
@@ -198,4 +198,39 @@ pub(super) fn response(answer: &ChatResponse, names: &Names) -> Value {
             "total_tokens": usage.total().unwrap_or(0),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_objects_and_add_up() {
+        let delta = |block, delta| Event::Delta { choice: 0, block, delta };
+        let usage = Usage { input_tokens: Some(1), output_tokens: Some(2), ..Usage::default() };
+        let events = [
+            Event::Start { id: Some("x".into()), model: "m".into(), created: Some(1) },
+            delta(0, Delta::Text { text: "Hel".into() }),
+            delta(0, Delta::Text { text: "lo".into() }),
+            Event::Finish { choice: 0, reason: FinishReason::Stop, raw: None, stop_sequence: None },
+            Event::Usage(usage.clone()),
+        ];
+        for (dialect, pointer, last, figure) in [
+            (Dialect::Chat, "/choices/0/delta/content", "/usage/total_tokens", 3),
+            (Dialect::Messages, "/delta/text", "/usage/output_tokens", 2),
+            (Dialect::Gemini, "/candidates/0/content/parts/0/text", "/usageMetadata/totalTokenCount", 3),
+            (Dialect::Responses, "/delta", "/response/usage/total_tokens", 3),
+        ] {
+            let names = Names { id: "x".into(), created: 1, model: "m".into(), provider: "dummy" };
+            let mut pieces = Pieces::new(dialect, names);
+            let mut all: Vec<String> = events.iter().flat_map(|event| pieces.event(event)).collect();
+            all.extend(pieces.end(&usage));
+            let all: Vec<Value> = all.iter().map(|piece| serde_json::from_str(piece).unwrap()).collect();
+            assert!(all.iter().all(Value::is_object));
+            let text: String = all.iter().filter_map(|piece| piece.pointer(pointer)?.as_str()).collect();
+            assert_eq!(text, "Hello", "{dialect:?}");
+            let found = all.iter().rev().find_map(|piece| piece.pointer(last)?.as_u64());
+            assert_eq!(found, Some(figure), "{dialect:?}: {all:?}");
+        }
+    }
 }

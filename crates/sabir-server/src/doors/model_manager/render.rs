@@ -121,3 +121,7 @@ fn message(error: &Error) -> String {
     let shown = shared::shown(error);
     format!("{}: {}", shown.kind().as_str(), shown.message())
 }
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;

@@ -187,3 +187,60 @@ fn text(value: Value, chat: &mut Map<String, Value>) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chat(body: Value) -> Result<Value> {
+        let Value::Object(body) = body else { panic!("not an object") };
+        as_chat(body).map(Value::Object)
+    }
+
+    #[test]
+    fn items_become_turns() {
+        let told = chat(json!({"model": "m", "instructions": "Be brief.", "max_output_tokens": 5, "input": [
+            {"role": "user", "content": [{"type": "input_text", "text": "hi"},
+                {"type": "input_image", "image_url": "https://x.example/y.png", "detail": "low"}]},
+            {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+            {"type": "function_call", "call_id": "c2", "name": "g", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c1", "output": "1"},
+            null,
+        ], "reasoning": {"effort": "low"}, "text": {"verbosity": "low", "format": {"type": "json_schema",
+            "name": "n", "schema": {"type": "object"}}}, "tools": [{"type": "function", "name": "f"}]}))
+        .unwrap();
+        let call =
+            |id: &str, name: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": "{}"}});
+        assert_eq!(
+            told["messages"],
+            json!([
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": [{"type": "text", "text": "hi"},
+                    {"type": "image_url", "image_url": {"url": "https://x.example/y.png", "detail": "low"}}]},
+                {"role": "assistant", "tool_calls": [call("c1", "f"), call("c2", "g")]},
+                {"role": "tool", "tool_call_id": "c1", "content": "1"},
+            ])
+        );
+        assert_eq!(told["max_completion_tokens"], 5);
+        assert_eq!(told["response_format"]["json_schema"]["name"], "n");
+        assert_eq!((&told["reasoning_effort"], &told["verbosity"]), (&json!("low"), &json!("low")));
+        assert_eq!(told["tools"], json!([{"type": "function", "function": {"name": "f"}}]));
+    }
+
+    #[test]
+    fn what_a_chat_cannot_say_is_refused_by_name() {
+        for (more, name) in [
+            (json!({"previous_response_id": "r"}), "previous_response_id"),
+            (json!({"background": true}), "background"),
+            (json!({"tools": [{"type": "web_search"}]}), "web_search"),
+            (json!({"input": [{"type": "item_reference", "id": "x"}]}), "item_reference"),
+            (json!({"input": 5}), "input"),
+            (json!({"reasoning": {"summary": "auto"}}), "reasoning.summary"),
+        ] {
+            let mut body = json!({"model": "m", "input": "hi"});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let error = chat(body).unwrap_err();
+            assert!(error.message().contains(name), "{error}");
+        }
+    }
+}
