@@ -185,6 +185,12 @@ struct Ready {
     warnings: Vec<Warning>,
 }
 
+/// Whether an untouched stream would end without usage although its price is to be computed: then
+/// it is translated, which asks for usage and keeps it from the caller.
+fn is_uncounted(call: &Call, endpoint: &Endpoint, protocol: Protocol) -> bool {
+    call.stream && protocol == Protocol::OpenAi && !endpoint.cost.is_empty() && !call.options.usage_asked
+}
+
 fn prepare(
     call: &Call,
     prepared: &mut Prepared,
@@ -200,6 +206,7 @@ fn prepare(
         Source::Wire { body, model, headers, .. }
             if call.door == protocol
                 && !call.options.rewrite
+                && !is_uncounted(call, endpoint, protocol)
                 && provider.spec().can.operations.contains(&call.operation)
                 && provider.passes(call.operation, body) =>
         {
@@ -215,7 +222,7 @@ fn prepare(
         }
         source => {
             let req = prepared.request(source)?;
-            let fitted = capability::fit(req, provider.spec(), strict, &mut warnings)?;
+            let fitted = capability::fit(req, provider.spec(), protocol, strict, &mut warnings)?;
             let (mut outbound, more) = provider.encode(&fitted, to)?;
             warnings.extend(more);
             if let Source::Wire { headers, .. } = source {

@@ -35,6 +35,7 @@ pub fn router(app: App) -> Router {
     let base = app.engine().config().gateway.base_path.clone();
     let doors = Router::new()
         .merge(doors::openai::routes())
+        .merge(doors::responses::routes())
         .merge(doors::anthropic::routes())
         .merge(doors::gemini::routes())
         .merge(doors::tensorzero::routes())

@@ -9,6 +9,7 @@ pub mod event_stream;
 pub mod gemini;
 pub mod ndjson;
 pub mod openai;
+pub mod responses;
 pub mod sse;
 pub mod tensorzero;
 

@@ -19,6 +19,9 @@ const NAMES: [&str; 5] = ["model_name", "model_id", "deployment_id", "endpoint_i
 /// Provider types whose server has one model, whatever it is called.
 const ONE_MODEL: &[&str] = &["llama_cpp", "sglang", "tgi"];
 
+/// Provider types that speak the Responses API when `api_type` says so.
+pub(super) const RESPONSES: &[&str] = &["openai"];
+
 /// What kind of value a setting has.
 #[derive(Clone, Copy)]
 enum Want {
@@ -30,33 +33,37 @@ enum Want {
     Texts,
     /// A number that is not negative.
     Number,
-    /// Whatever it is, no provider looks at it yet; this value asks for what happens anyway.
-    Unread(Option<&'static str>),
+    /// True or false.
+    Flag,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// Whatever it is, no provider looks at it yet.
+    Unread,
 }
 
 /// All settings, in the order in which they are read.
 const SETTINGS: &[(&str, Want)] = &[
-    ("allow_auto_detect_region", Want::Unread(None)),
-    ("api_type", Want::Unread(Some("chat_completions"))),
+    ("allow_auto_detect_region", Want::Unread),
+    ("api_type", Want::OneOf(&["chat_completions", "responses"])),
     ("api_version", Want::Of(&["azure"])),
     ("appid", Want::Text),
     ("beta", Want::Texts),
-    ("beta_structured_outputs", Want::Unread(None)),
-    ("content_type_overrides", Want::Unread(None)),
+    ("beta_structured_outputs", Want::Unread),
+    ("content_type_overrides", Want::Unread),
     ("delay_ms", Want::Number),
-    (GENERAL, Want::Unread(None)),
+    (GENERAL, Want::Unread),
     ("group_id", Want::Of(&[])),
-    ("hosted_provider", Want::Unread(None)),
+    ("hosted_provider", Want::Unread),
     ("http_referer", Want::Text),
-    ("include_encrypted_reasoning", Want::Unread(None)),
+    ("include_encrypted_reasoning", Want::Flag),
     ("location", Want::Of(GOOGLE)),
     ("organization", Want::Text),
-    ("parse_think_blocks", Want::Unread(None)),
+    ("parse_think_blocks", Want::Unread),
     ("project", Want::Text),
     ("project_id", Want::Of(GOOGLE)),
-    ("prompt_mode", Want::Unread(None)),
-    ("provider_tools", Want::Unread(None)),
-    ("reasoning_format", Want::Unread(None)),
+    ("prompt_mode", Want::Unread),
+    ("provider_tools", Want::Unread),
+    ("reasoning_format", Want::Unread),
     ("region", Want::Of(&["bedrock"])),
     ("tokens_per_second", Want::Number),
     ("x_title", Want::Text),
@@ -133,11 +140,19 @@ pub(super) fn read(reader: &mut Reader<'_>, id: &str, env: &Env) -> Map<String, 
                 }
                 Some(entry.node.json())
             }),
-            Want::Unread(usual) => {
-                let usual = usual.is_some_and(|usual| matches!(&entry.node.kind, Kind::Text(text) if text == usual));
-                if !usual {
+            Want::Flag => reader.boolean(name).map(Value::from),
+            Want::OneOf(words) => reader.text(name).and_then(|word| {
+                if !words.contains(&word) {
+                    reader.problem(entry, format!("expected `{}`", words.join("` or `")));
+                    return None;
+                }
+                if word == "responses" && !RESPONSES.contains(&id) {
                     reader.passive(name);
                 }
+                Some(Value::from(word))
+            }),
+            Want::Unread => {
+                reader.passive(name);
                 Some(entry.node.json())
             }
         };

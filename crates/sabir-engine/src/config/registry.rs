@@ -13,7 +13,7 @@ use sabir_types::{Error, ErrorKind, Map, Operation, Result};
 use super::{
     credential::{self, Found, Given},
     env::Env,
-    near,
+    near, options,
     reader::Reader,
 };
 use crate::plan::{Endpoint, Model, Retries, Timeouts};
@@ -126,6 +126,15 @@ impl Registry {
         }
         let defaults = self.defaults(provider)?;
         let full: Arc<str> = format!("{}::{upstream}", spec.id).into();
+        let mut options = Map::new();
+        // `openai::responses::gpt-5`: the same model by the other API.
+        let upstream = match upstream.strip_prefix("responses::") {
+            Some(model) if options::RESPONSES.contains(&spec.id) && !model.is_empty() => {
+                options.insert("api_type".into(), "responses".into());
+                model
+            }
+            _ => upstream,
+        };
         let endpoint = Endpoint {
             name: spec.id.into(),
             model: full.clone(),
@@ -133,7 +142,7 @@ impl Registry {
             upstream_model: upstream.to_owned(),
             api_base: defaults.api_base.clone(),
             credential: defaults.key.credential.clone(),
-            options: Map::new(),
+            options,
             timeouts: Timeouts::default(),
             extra_body: Vec::new(),
             extra_headers: Vec::new(),

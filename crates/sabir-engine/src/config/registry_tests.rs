@@ -17,6 +17,11 @@ fn a_provider_and_a_model_make_a_name() {
     assert_eq!(&*model.routing[0].circuit, "openai https://api.example/v1 env::OPENAI_API_KEY ft:gpt/x::y");
     let slash = config.model(Operation::Chat, "openai/gpt/x").unwrap();
     assert_eq!((&*slash.name, &*slash.routing[0].upstream_model), ("openai::gpt/x", "gpt/x"));
+    let other = config.model(Operation::Chat, "openai::responses::gpt/x").unwrap();
+    assert_eq!((&*other.name, &*other.routing[0].upstream_model), ("openai::responses::gpt/x", "gpt/x"));
+    assert_eq!(other.routing[0].options["api_type"], "responses");
+    let elsewhere = config.model(Operation::Chat, "dummy::responses::x").unwrap();
+    assert_eq!(&*elsewhere.routing[0].upstream_model, "responses::x");
     let alias = config.model(Operation::Chat, "gemini::flash").unwrap();
     assert_eq!(&*alias.name, "google_ai_studio_gemini::flash");
     assert!(Arc::ptr_eq(&slash, &config.model(Operation::Chat, "openai/gpt/x").unwrap()), "made once");

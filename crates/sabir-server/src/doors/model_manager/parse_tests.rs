@@ -65,6 +65,20 @@ fn background_and_addresses_are_refused_by_name() {
 }
 
 #[test]
+fn what_is_kept_elsewhere_is_refused_where_nothing_is() {
+    for name in ["previous_response_id", "conversation", "prompt"] {
+        let mut body = Map::new();
+        body.insert(name.into(), "x".into());
+        assert_eq!(stateless(&body, false).unwrap_err().param(), Some(name));
+        assert!(stateless(&body, true).is_ok());
+    }
+    for kept in [false, true] {
+        assert!(stateless(&object(json!({"background": true})), kept).is_err());
+        assert!(stateless(&object(json!({"background": false, "input": "hi"})), kept).is_ok());
+    }
+}
+
+#[test]
 fn headers_and_times_are_checked() {
     let read = headers(Some(json!({"X-User-Ip": "::1"}))).unwrap();
     assert_eq!(read[0].change.name, "x-user-ip");

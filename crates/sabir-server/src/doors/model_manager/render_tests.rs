@@ -1,7 +1,6 @@
 //! What clients are told.
 
-use sabir_engine::call::RawCall;
-use sabir_types::{FinishReason, Protocol, ToolCall, UpstreamError, Usage, new_id};
+use sabir_types::{FinishReason, ToolCall, UpstreamError, Usage, new_id};
 use serde_json::json;
 
 use super::*;
@@ -14,6 +13,7 @@ fn ask(dialect: Dialect) -> Ask {
         custom_id: Some("c".into()),
         timeout: None,
         left_out: Vec::new(),
+        echo: Map::new(),
     }
 }
 
