@@ -281,7 +281,10 @@ fn first_answer(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// Every event of a stream, by name and data.
-fn each(bytes: &[u8], on_event: &mut dyn FnMut(Option<&str>, &str) -> Result<(), Error>) -> Result<(), Failed> {
+/// What looks at each event: its name and its data.
+type Look<'l> = &'l mut dyn FnMut(Option<&str>, &str) -> Result<(), Error>;
+
+fn each(bytes: &[u8], on_event: Look<'_>) -> Result<(), Failed> {
     let mut framing = SseDecoder::new();
     let mut take = |event: SseEvent<'_>| on_event(event.event, event.data);
     framing.feed(bytes, &mut take).map_err(failed)?;

@@ -13,6 +13,10 @@ const EDGES: &[(&str, &[&str])] = &[
     // `sabir-wire` for the framing of streams, which the engine reads without knowing the protocol.
     ("sabir-engine", &["sabir-types", "sabir-wire", "sabir-providers", "sabir-store"]),
     ("sabir-server", &["sabir-types", "sabir-wire", "sabir-providers", "sabir-store", "sabir-engine"]),
+    // `sabir-server` for its router: see `docs/adr/0004-embedded-is-the-router.md`.
+    ("sabir", &["sabir-types", "sabir-wire", "sabir-store", "sabir-engine", "sabir-server"]),
+    // Bindings see what a Rust program sees.
+    ("bindings/python", &["sabir"]),
 ];
 
 /// Crates without I/O, and what would give them some.

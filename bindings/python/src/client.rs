@@ -1,0 +1,278 @@
+//! The client and its streams.
+//!
+//! Invariants: each client has threads of its own, which end when it is closed; a client is of no
+//! use in a process that was forked from the one that made it, and says so.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use sabir::{Error, Method, RawStream, Sabir};
+use tokio::runtime::{Handle, Runtime};
+
+use crate::{
+    outcome::Outcome,
+    waiting::{self, Task},
+};
+
+/// How long what runs may take to end when the client is closed.
+const CLOSING: Duration = Duration::from_secs(1);
+
+type Pairs = Vec<(String, String)>;
+
+/// A client: at an address, or with a gateway in this process.
+#[pyclass(frozen)]
+pub(crate) struct Client {
+    running: Mutex<Option<Running>>,
+    process: u32,
+}
+
+struct Running {
+    client: Sabir,
+    runtime: Runtime,
+}
+
+/// What a call needs beside its path.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Options {
+    headers: Pairs,
+    timeout: Option<f64>,
+    retries: Option<u32>,
+    stream: bool,
+}
+
+#[pymethods]
+impl Client {
+    /// A client of the gateway at an address; an outcome if there can be none.
+    #[staticmethod]
+    fn http(
+        py: Python<'_>,
+        url: &str,
+        key: Option<&str>,
+        headers: Pairs,
+        roots: Option<&[u8]>,
+    ) -> PyResult<(Option<Self>, Option<Outcome>)> {
+        let mut builder = Sabir::http(url).header("user-agent", concat!("sabir-python/", env!("CARGO_PKG_VERSION")));
+        if let Some(key) = key {
+            builder = builder.key(key);
+        }
+        if let Some(roots) = roots {
+            builder = builder.root_certificates(roots);
+        }
+        for (name, value) in &headers {
+            builder = builder.header(name, value);
+        }
+        Self::made(py, move || builder.build())
+    }
+
+    /// A client with a gateway of its own; an outcome if there can be none.
+    #[staticmethod]
+    fn embedded(
+        py: Python<'_>,
+        config: Option<&str>,
+        files: Option<&str>,
+        ledger: Option<PathBuf>,
+        variables: Option<Pairs>,
+    ) -> PyResult<(Option<Self>, Option<Outcome>)> {
+        let mut builder = match files {
+            Some(files) => Sabir::embedded_files(files),
+            None => Sabir::embedded(config.unwrap_or_default()),
+        };
+        if let Some(folder) = ledger {
+            builder = builder.ledger(folder);
+        }
+        if let Some(variables) = variables {
+            builder = builder.variables(variables);
+        }
+        Self::made(py, move || builder.build())
+    }
+
+    /// Calls, and waits for the answer.
+    fn call(
+        &self,
+        py: Python<'_>,
+        method: &str,
+        path: String,
+        body: Option<Vec<u8>>,
+        options: Options,
+    ) -> PyResult<Outcome> {
+        match self.prepared(method, path, body, options) {
+            Ok((runtime, call)) => waiting::wait(py, &runtime, call),
+            Err(error) => Ok(Outcome::error(&error)),
+        }
+    }
+
+    /// Calls, and tells `done` of the answer; an outcome if the call cannot begin.
+    fn start(
+        &self,
+        method: &str,
+        path: String,
+        body: Option<Vec<u8>>,
+        options: Options,
+        done: Py<PyAny>,
+    ) -> (Option<Task>, Option<Outcome>) {
+        match self.prepared(method, path, body, options) {
+            Ok((runtime, call)) => (Some(waiting::start(&runtime, call, done)), None),
+            Err(error) => (None, Some(Outcome::error(&error))),
+        }
+    }
+
+    /// Ends all calls, writes what the ledger has queued, and lets go of everything. Waits for it.
+    fn close(&self, py: Python<'_>) -> Outcome {
+        let running = self.running.lock().take();
+        match running {
+            // The threads of another process are not here.
+            Some(running) if self.process != std::process::id() => {
+                std::mem::forget(running);
+                Outcome::end()
+            }
+            Some(Running { client, runtime }) => py.detach(move || {
+                let closed = runtime.block_on(client.close());
+                runtime.shutdown_timeout(CLOSING);
+                closed.map_or_else(|error| Outcome::error(&error), |()| Outcome::end())
+            }),
+            None => Outcome::end(),
+        }
+    }
+
+    /// Whether it is closed.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.running.lock().is_none()
+    }
+}
+
+impl Client {
+    fn made(
+        py: Python<'_>,
+        build: impl FnOnce() -> sabir::Result<Sabir> + Send,
+    ) -> PyResult<(Option<Self>, Option<Outcome>)> {
+        let made = py.detach(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .thread_name("sabir")
+                .enable_all()
+                .build()
+                .map_err(|e| Error::Config(format!("threads could not be started: {e}")))?;
+            let client = {
+                let _inside = runtime.enter();
+                build()?
+            };
+            Ok(Running { client, runtime })
+        });
+        Ok(match made {
+            Ok(running) => {
+                let (running, process) = (Mutex::new(Some(running)), std::process::id());
+                (Some(Self { running, process }), None)
+            }
+            Err(error) => (None, Some(Outcome::error(&error))),
+        })
+    }
+
+    /// A call that is ready to run, and where to.
+    fn prepared(
+        &self,
+        method: &str,
+        path: String,
+        body: Option<Vec<u8>>,
+        options: Options,
+    ) -> sabir::Result<(Handle, impl Future<Output = Outcome> + Send + use<>)> {
+        if self.process != std::process::id() {
+            let message = "the client was made before this process was forked: make one in each process";
+            return Err(Error::Request(message.to_owned()));
+        }
+        let (mut client, runtime) = match &*self.running.lock() {
+            Some(running) => (running.client.clone(), running.runtime.handle().clone()),
+            None => return Err(Error::Closed),
+        };
+        if let Some(seconds) = options.timeout {
+            let timeout = Duration::try_from_secs_f64(seconds)
+                .map_err(|_| Error::Request("timeout: expected seconds, from 0".to_owned()))?;
+            client = client.with_timeout(timeout);
+        }
+        if let Some(retries) = options.retries {
+            client = client.with_retries(retries);
+        }
+        for (name, value) in &options.headers {
+            client = client.with_header(name, value)?;
+        }
+        let method: Method = method.parse().map_err(|_| Error::Request(format!("`{method}` is not a method")))?;
+        let (body, stream, inside) = (body.map(Bytes::from), options.stream, runtime.clone());
+        let call = async move {
+            if !stream {
+                return match client.request(method, &path, body).await {
+                    Ok(answer) => Outcome::answer(answer.meta(), Some(answer.body().to_vec()), None),
+                    Err(error) => Outcome::error(&error),
+                };
+            }
+            match client.request_stream(method, &path, body).await {
+                Ok(stream) => opened(stream, inside),
+                Err(error) => Outcome::error(&error),
+            }
+        };
+        Ok((runtime, call))
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let Some(running) = self.running.get_mut().take() else { return };
+        if self.process != std::process::id() {
+            std::mem::forget(running);
+            return;
+        }
+        // Python may let go of it in any thread: nobody waits for the calls that run.
+        running.runtime.shutdown_background();
+    }
+}
+
+fn opened(stream: RawStream, runtime: Handle) -> Outcome {
+    let meta = stream.meta().clone();
+    let held = Stream { stream: Arc::new(tokio::sync::Mutex::new(Some(stream))), runtime };
+    let made = Python::try_attach(|py| Py::new(py, held));
+    match made {
+        Some(Ok(stream)) => Outcome::answer(&meta, None, Some(stream)),
+        _ => Outcome::closed(),
+    }
+}
+
+/// A streamed answer: one event after another.
+#[pyclass(frozen)]
+pub(crate) struct Stream {
+    stream: Arc<tokio::sync::Mutex<Option<RawStream>>>,
+    runtime: Handle,
+}
+
+#[pymethods]
+impl Stream {
+    /// The next event, or the end. Waits for it.
+    fn next(&self, py: Python<'_>) -> PyResult<Outcome> {
+        waiting::wait(py, &self.runtime, next(self.stream.clone()))
+    }
+
+    /// Tells `done` of the next event, or of the end.
+    fn start_next(&self, done: Py<PyAny>) -> Task {
+        waiting::start(&self.runtime, next(self.stream.clone()), done)
+    }
+
+    /// Ends the call. An event that somebody waits for still comes.
+    fn close(&self) {
+        let stream = self.stream.clone();
+        self.runtime.spawn(async move { drop(stream.lock().await.take()) });
+    }
+}
+
+async fn next(stream: Arc<tokio::sync::Mutex<Option<RawStream>>>) -> Outcome {
+    let mut held = stream.lock().await;
+    let Some(stream) = held.as_mut() else { return Outcome::end() };
+    match stream.next().await {
+        Some(Ok(data)) => Outcome::event(data),
+        Some(Err(error)) => Outcome::error(&error),
+        None => {
+            *held = None;
+            Outcome::end()
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The native half of the Python package `sabir`: what the public half is built on, and private to it.
+//!
+//! Invariants: nobody waits while holding the interpreter; a call that is over is told of exactly
+//! once, however it ended; errors are values here, and exceptions only in the public half.
+
+mod client;
+mod outcome;
+mod waiting;
+
+use pyo3::pymodule;
+
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use crate::{
+        client::{Client, Stream},
+        outcome::{Accumulator, Outcome},
+        waiting::Task,
+    };
+}

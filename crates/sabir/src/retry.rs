@@ -1,0 +1,103 @@
+//! Whether a call is tried again, and when.
+//!
+//! Invariant: what the gateway says about it (`x-should-retry`, `retry-after-ms`, `retry-after`)
+//! wins over what its status means; a wait that is too long to be worth it ends the call.
+
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, StatusCode, header};
+
+const FIRST: f64 = 0.5;
+const LONGEST: f64 = 8.0;
+/// How long a wait the gateway may ask for.
+const PATIENCE: f64 = 120.0;
+
+/// How long to wait before the call is tried again; `None` if it is not. `jitter` is between 0 and 1.
+pub(crate) fn after_answer(
+    status: StatusCode,
+    headers: &HeaderMap,
+    done: u32,
+    jitter: f64,
+    now: SystemTime,
+) -> Option<Duration> {
+    let asked = asked(headers, now);
+    if asked.is_some_and(|seconds| seconds > PATIENCE) {
+        return None;
+    }
+    let again = match headers.get("x-should-retry").map(|value| value.as_bytes()) {
+        Some(b"true") => true,
+        Some(b"false") => false,
+        _ => matches!(status.as_u16(), 408 | 409 | 429 | 500..),
+    };
+    if !again {
+        return None;
+    }
+    Some(match asked {
+        Some(seconds) if seconds > 0.0 => Duration::from_secs_f64(seconds),
+        _ => backoff(done, jitter),
+    })
+}
+
+/// How long to wait after a connection that broke or a timeout.
+pub(crate) fn backoff(done: u32, jitter: f64) -> Duration {
+    let doublings = i32::try_from(done.min(16)).unwrap_or(16);
+    Duration::from_secs_f64((FIRST * 2f64.powi(doublings)).min(LONGEST) * (1.0 - 0.25 * jitter))
+}
+
+/// The seconds that the gateway asks for. Not a number counts as not asked.
+fn asked(headers: &HeaderMap, now: SystemTime) -> Option<f64> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok().filter(|n| !n.is_nan());
+    if let Some(ms) = number("retry-after-ms") {
+        return Some(ms / 1000.0);
+    }
+    if let Some(seconds) = number("retry-after") {
+        return Some(seconds);
+    }
+    let date = httpdate::parse_http_date(headers.get(header::RETRY_AFTER)?.to_str().ok()?).ok()?;
+    date.duration_since(now).ok().map(|wait| wait.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_696_004_797;
+
+    fn wait(status: u16, headers: &[(&'static str, &str)], done: u32) -> Option<f64> {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW);
+        after_answer(StatusCode::from_u16(status).unwrap(), &headers, done, 0.0, now).map(|wait| wait.as_secs_f64())
+    }
+
+    #[test]
+    fn the_status_decides_unless_the_gateway_does() {
+        for status in [408, 409, 429, 500, 503, 529] {
+            assert_eq!(wait(status, &[], 0), Some(0.5), "{status}");
+            assert_eq!(wait(status, &[("x-should-retry", "false")], 0), None, "{status}");
+        }
+        for status in [400, 401, 404, 413, 422] {
+            assert_eq!(wait(status, &[], 0), None, "{status}");
+            assert_eq!(wait(status, &[("x-should-retry", "true")], 0), Some(0.5), "{status}");
+        }
+    }
+
+    #[test]
+    fn the_wait_doubles_up_to_eight_seconds_and_gets_shorter_by_chance() {
+        let waits: Vec<_> = (0..6).map(|done| wait(500, &[], done).unwrap()).collect();
+        assert_eq!(waits, [0.5, 1.0, 2.0, 4.0, 8.0, 8.0]);
+        assert_eq!(backoff(u32::MAX, 1.0).as_secs_f64(), 6.0);
+    }
+
+    #[test]
+    fn the_gateway_says_how_long() {
+        assert_eq!(wait(429, &[("retry-after", "20")], 0), Some(20.0));
+        assert_eq!(wait(429, &[("retry-after", "20"), ("retry-after-ms", "70")], 0), Some(0.07));
+        assert_eq!(wait(429, &[("retry-after", "Fri, 29 Sep 2023 16:26:57 GMT")], 0), Some(20.0));
+        for no_wait in ["0", "-10", "garbage", "", "nan", "Fri, 29 Sep 2023 16:26:27 GMT"] {
+            assert_eq!(wait(429, &[("retry-after", no_wait)], 0), Some(0.5), "{no_wait}");
+        }
+        for too_long in ["121", "inf", "1e999", "Fri, 29 Sep 2023 17:26:37 GMT"] {
+            assert_eq!(wait(429, &[("retry-after", too_long), ("x-should-retry", "true")], 0), None, "{too_long}");
+        }
+    }
+}
