@@ -39,12 +39,24 @@ GRPC = """
 [gateway.grpc]
 jwt_secrets = ["env::MODEL_MANAGER_SERVER_JWT_SECRET_KEY", "env::SECRET_BEFORE"]
 """
+RESPONDING = """
+[models.responding]
+routing = ["mock"]
+
+[models.responding.providers.mock]
+type = "openai"
+api_type = "responses"
+model_name = "mock-model"
+api_base = "{}/v1"
+api_key_location = "env::MOCK_KEY"
+"""
 ENV = {"MOCK_KEY": KEY, "MODEL_MANAGER_SERVER_JWT_SECRET_KEY": SECRET, "SECRET_BEFORE": BEFORE}
 
 
 @pytest.fixture(scope="module")
 def _server(_upstream, tmp_path_factory):
-    gateway = Gateway.start(tmp_path_factory.mktemp("tamar"), config(_upstream.url, 1) + GRPC, ENV, grpc=True)
+    text = config(_upstream.url, 1) + RESPONDING.format(_upstream.url) + GRPC
+    gateway = Gateway.start(tmp_path_factory.mktemp("tamar"), text, ENV, grpc=True)
     yield gateway
     gateway.stop()
 
@@ -159,6 +171,26 @@ def test_responses_are_what_openai_generates(client, upstream):
     (message,) = response.raw_response["output"]
     assert message["content"][0]["text"] == "Hello there."
     assert upstream.only.json["messages"] == [{"role": "system", "content": "Be brief."}, *HI]
+
+
+def test_responses_of_a_model_that_has_them(client, upstream):
+    said = {
+        "id": "resp_1", "object": "response", "created_at": 1, "model": "mock-model", "status": "completed",
+        "output": [{
+            "id": "msg_1", "type": "message", "role": "assistant", "status": "completed",
+            "content": [{"type": "output_text", "text": "Hello there.", "annotations": []}],
+        }],
+        "usage": {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10},
+    }
+    upstream.reply(said)
+    plain = {"provider": "openai", "input": "hi", "previous_response_id": "resp_0", "user_context": WHO}
+    response = client.invoke(ModelRequest(**plain, model="responding"))
+    assert (response.content, response.error) == ("Hello there.", None)
+    assert response.raw_response == said and response.usage["total_tokens"] == 10
+    assert upstream.only.path == "/v1/responses"
+    assert upstream.only.json["previous_response_id"] == "resp_0"
+    # Another one would answer as if nothing had been said before.
+    assert "`previous_response_id`" in client.invoke(ModelRequest(**plain, model="gpt")).error
 
 
 def test_google(client, upstream):

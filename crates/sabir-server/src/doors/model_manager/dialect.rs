@@ -3,7 +3,7 @@
 //! Invariant: a call that nothing here can be done for is refused by the names that it gave.
 
 use sabir_engine::config::Config;
-use sabir_types::{Error, ErrorKind, Map, Protocol, Result, Value};
+use sabir_types::{Error, ErrorKind, Map, Operation, Protocol, Result, Value};
 
 /// The words that parameters and raw answers are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,24 +58,65 @@ impl Dialect {
 
 /// The model's name here. A table of the configuration counts before the provider's own list:
 /// `[models."PROVIDER/CHANNEL::MODEL"]`, `[models."PROVIDER::MODEL"]`, `[models.MODEL]`.
-pub(super) fn model(config: &Config, provider: &str, channel: &str, model: &str) -> String {
+pub(super) fn model(config: &Config, dialect: Dialect, provider: &str, channel: &str, model: &str) -> String {
     let tables = [format!("{provider}/{channel}::{model}"), format!("{provider}::{model}"), model.to_owned()];
     if let Some(name) = tables.into_iter().find(|name| config.models.chat.contains_key(name.as_str())) {
         return name;
     }
     let kind = match (provider, channel) {
         ("", _) => return model.to_owned(),
+        ("openai", _) if dialect == Dialect::Responses => "openai::responses".to_owned(),
         ("google", "vertexai") => "gcp_vertex_gemini".to_owned(),
         ("google", _) => "google_ai_studio_gemini".to_owned(),
+        ("anthropic", "vertexai") => "gcp_vertex_anthropic".to_owned(),
         ("aws", _) => "aws_bedrock".to_owned(),
+        ("alibaba", _) => "dashscope".to_owned(),
         (other, _) => other.replace('-', "_"),
     };
     format!("{kind}::{model}")
 }
 
+/// Whether all targets of a model speak of responses, so that one can go on from another.
+pub(super) fn keeps_responses(config: &Config, model: &str) -> bool {
+    let Ok(model) = config.model(Operation::Chat, model) else { return false };
+    model.routing.iter().all(|target| target.options.get("api_type").is_some_and(|kind| kind == "responses"))
+}
+
 #[cfg(test)]
 mod tests {
+    use sabir_engine::config::{Source, env::Env};
+
     use super::*;
+
+    fn config(text: &str) -> Config {
+        let source = Source::Text { name: "sabir.toml".into(), text: text.into() };
+        Config::load(&[source], &Env::default()).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    #[test]
+    fn a_table_counts_before_a_providers_own_list() {
+        let table = |name: &str| {
+            format!(
+                "[models.\"{name}\".providers.p]\ntype = 'dummy'\nmodel_name = 'good'\n[models.\"{name}\"]\nrouting = ['p']\n"
+            )
+        };
+        let all = ["google/vertexai::m", "google::m", "m"];
+        for (at, wanted) in all.into_iter().enumerate() {
+            let config = config(&all[at..].iter().map(|name| table(name)).collect::<String>());
+            assert_eq!(model(&config, Dialect::Gemini, "google", "vertexai", "m"), wanted);
+        }
+        let none = config("");
+        assert_eq!(model(&none, Dialect::Responses, "openai", "openai", "m"), "openai::responses::m");
+        for (provider, channel, wanted) in [
+            ("openai", "normal", "openai::m"),
+            ("google", "ai-studio", "google_ai_studio_gemini::m"),
+            ("google", "vertexai", "gcp_vertex_gemini::m"),
+            ("tencent-tokenhub", "", "tencent_tokenhub::m"),
+            ("", "", "m"),
+        ] {
+            assert_eq!(model(&none, Dialect::Chat, provider, channel, "m"), wanted);
+        }
+    }
 
     #[test]
     fn the_parameters_say_what_a_generation_is() {

@@ -12,7 +12,6 @@ mod parse;
 mod proto;
 mod raw;
 mod render;
-mod responses;
 mod service;
 mod stream;
 mod tools;

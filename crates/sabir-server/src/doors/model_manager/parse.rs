@@ -11,11 +11,11 @@ use std::{
 use http::{HeaderName, HeaderValue};
 use sabir_engine::{Call, CallOptions, Source, call::Filtered, plan::HeaderChange};
 use sabir_types::{Error, ErrorKind, Map, Operation, Request, Result, Value, new_id};
-use sabir_wire::{anthropic, gemini as google, openai};
+use sabir_wire::{anthropic, gemini as google, openai, responses};
 
 use super::{
     dialect::{self, Dialect},
-    extra, gemini, proto, responses, tools,
+    extra, gemini, proto, tools,
 };
 use crate::app::App;
 
@@ -40,6 +40,8 @@ pub(super) struct Ask {
     pub(super) timeout: Option<Duration>,
     /// Names of what was left out.
     pub(super) left_out: Vec<String>,
+    /// What an answer repeats of the request.
+    pub(super) echo: Map<String, Value>,
 }
 
 /// Reads an item. `stream` may be denied to it, as in a batch.
@@ -67,8 +69,14 @@ pub(super) fn call(app: &App, item: proto::ModelRequestItem, around: &Around, ma
         messages.retain(|message| !message.is_null());
     }
     tools::normalise(dialect, &mut body);
+    let config = app.engine().config();
+    let model = dialect::model(&config, dialect, &item.provider, &item.channel, &asked);
+    let mut echo = Map::new();
+    if dialect == Dialect::Responses {
+        stateless(&body, dialect::keeps_responses(&config, &model))?;
+        echo = responses::render::echo(&body);
+    }
     let (body, request) = read(dialect, body, &asked, stream, &mut left_out)?;
-    let model = dialect::model(&app.engine().config(), &item.provider, &item.channel, &asked);
     let options = CallOptions { tags, extra_headers, include_raw: true, ..CallOptions::default() };
     let call = Call {
         id: new_id(),
@@ -84,7 +92,7 @@ pub(super) fn call(app: &App, item: proto::ModelRequestItem, around: &Around, ma
         options,
     };
     let custom_id = item.custom_id.filter(|id| !id.is_empty());
-    let ask = Ask { dialect, model: asked, request_id: around.request_id.clone(), custom_id, timeout, left_out };
+    let ask = Ask { dialect, model: asked, request_id: around.request_id.clone(), custom_id, timeout, left_out, echo };
     Ok((call, ask))
 }
 
@@ -112,10 +120,25 @@ fn read(
     let bytes = write(&body)?;
     let request = match dialect {
         Dialect::Messages => Request::Chat(Box::new(anthropic::parse::chat(&bytes)?)),
-        Dialect::Responses => openai::parse::chat(&write(&responses::as_chat(body)?)?)?,
+        Dialect::Responses => responses::parse::chat(&bytes)?,
         Dialect::Chat | Dialect::Gemini => openai::parse::chat(&bytes)?,
     };
     Ok((bytes, request))
+}
+
+/// Refuses members that name what is kept elsewhere: the model may be one that keeps nothing.
+fn stateless(body: &Map<String, Value>, kept: bool) -> Result<()> {
+    if body.get("background").is_some_and(|background| background == true) {
+        let message = "`background`: no answer is made in the background: wait for it or ask for a stream";
+        return Err(Error::unsupported("background", message));
+    }
+    let names = ["previous_response_id", "conversation", "prompt"];
+    match names.into_iter().find(|name| body.contains_key(*name)) {
+        Some(name) if !kept => {
+            Err(Error::unsupported(name, format!("`{name}` names something that this model's provider does not keep")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Who asked, and for whom, for the ledger.
@@ -185,3 +208,7 @@ fn timeout(value: Option<Value>) -> Result<Option<Duration>> {
     };
     Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| wrong())
 }
+
+#[cfg(test)]
+#[path = "parse_tests.rs"]
+mod tests;

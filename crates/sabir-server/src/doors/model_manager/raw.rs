@@ -4,9 +4,8 @@
 //! marker at the end of a stream is not one.
 
 use sabir_engine::Facts;
-use sabir_types::{Block, ChatResponse, Delta, Event, FinishReason, Map, Usage, Value};
-use sabir_wire::{anthropic, gemini, openai, sse::SseDecoder};
-use serde_json::json;
+use sabir_types::{Event, Map, Usage, Value};
+use sabir_wire::{anthropic, gemini, openai, responses, sse::SseDecoder};
 
 use super::{dialect::Dialect, parse::Ask};
 
@@ -17,6 +16,7 @@ pub(super) struct Names {
     created: i64,
     model: String,
     provider: &'static str,
+    echo: Map<String, Value>,
 }
 
 impl Names {
@@ -29,10 +29,15 @@ impl Names {
             Dialect::Gemini => "",
         };
         Self {
-            id: id.map_or_else(|| format!("{prefix}{}", facts.inference_id.simple()), str::to_owned),
+            // A name that another protocol gave it would say that this is that one's answer.
+            id: match id.filter(|id| id.starts_with(prefix)) {
+                Some(id) => id.to_owned(),
+                None => format!("{prefix}{}", facts.inference_id.simple()),
+            },
             created: created.unwrap_or_else(|| crate::doors::shared::now() as i64),
             model: ask.model.clone(),
             provider: facts.provider_type,
+            echo: ask.echo.clone(),
         }
     }
 
@@ -43,6 +48,16 @@ impl Names {
             model: self.model.clone(),
             legacy_functions: false,
             extra: Map::new(),
+        }
+    }
+
+    pub(super) fn responses(&self) -> responses::render::Frame {
+        responses::render::Frame {
+            id: self.id.clone(),
+            created: self.created,
+            model: self.model.clone(),
+            maker: Some(self.provider.to_owned()),
+            echo: self.echo.clone(),
         }
     }
 
@@ -57,7 +72,7 @@ pub(super) enum Pieces {
     Chat(Box<openai::render::ChunkWriter>),
     Messages(Box<anthropic::render::EventWriter>),
     Gemini(Box<gemini::render::EventWriter>),
-    Responses(Box<Responses>),
+    Responses(Box<responses::render::EventWriter>),
 }
 
 impl Pieces {
@@ -66,7 +81,7 @@ impl Pieces {
             Dialect::Chat => Self::Chat(Box::new(openai::render::ChunkWriter::new(names.frame(), true))),
             Dialect::Messages => Self::Messages(Box::new(anthropic::render::EventWriter::new(names.face()))),
             Dialect::Gemini => Self::Gemini(Box::new(gemini::render::EventWriter::new(Some(names.provider)))),
-            Dialect::Responses => Self::Responses(Box::new(Responses { names, answer: Default::default() })),
+            Dialect::Responses => Self::Responses(Box::new(responses::render::EventWriter::new(names.responses()))),
         }
     }
 
@@ -77,7 +92,7 @@ impl Pieces {
             Self::Chat(writer) => writer.events(std::slice::from_ref(event), &mut out),
             Self::Messages(writer) => writer.write(event, &mut out),
             Self::Gemini(writer) => writer.push(event, &mut out),
-            Self::Responses(writer) => return writer.event(event),
+            Self::Responses(writer) => writer.events(std::slice::from_ref(event), &mut out),
         }
         split(&out)
     }
@@ -88,8 +103,8 @@ impl Pieces {
         match self {
             Self::Chat(writer) => writer.end(usage, &mut out),
             Self::Messages(writer) => writer.finish(&mut out),
-            Self::Gemini(_) => {}
-            Self::Responses(writer) => return writer.end(usage),
+            Self::Gemini(writer) => writer.finish(&mut out),
+            Self::Responses(writer) => writer.end(usage, &mut out),
         }
         split(&out)
     }
@@ -111,91 +126,39 @@ fn split(bytes: &[u8]) -> Vec<String> {
     pieces
 }
 
-/// Writes the pieces of a response.
-#[derive(Debug)]
-pub(super) struct Responses {
-    names: Names,
-    answer: sabir_types::Accumulator,
-}
+#[cfg(test)]
+mod tests {
+    use sabir_types::{Delta, FinishReason};
 
-impl Responses {
-    fn event(&mut self, event: &Event) -> Vec<String> {
-        self.answer.push(event);
-        let Event::Delta { choice: 0, block, delta } = event else { return Vec::new() };
-        let piece = match delta {
-            Delta::Text { text } => json!({"type": "response.output_text.delta", "output_index": block,
-                "content_index": 0, "delta": text}),
-            Delta::Refusal { text } => json!({"type": "response.refusal.delta", "output_index": block,
-                "content_index": 0, "delta": text}),
-            Delta::Arguments { text } => json!({"type": "response.function_call_arguments.delta",
-                "output_index": block, "delta": text}),
-            _ => return Vec::new(),
-        };
-        vec![piece.to_string()]
-    }
+    use super::*;
 
-    fn end(&mut self, usage: &Usage) -> Vec<String> {
-        let answer = ChatResponse { usage: usage.clone(), ..self.answer.snapshot().clone() };
-        let whole = response(&answer, &self.names);
-        let kind = if whole["status"] == "incomplete" { "response.incomplete" } else { "response.completed" };
-        vec![json!({"type": kind, "response": whole}).to_string()]
-    }
-}
-
-/// A whole answer as a response.
-pub(super) fn response(answer: &ChatResponse, names: &Names) -> Value {
-    let choice = answer.choices.first();
-    let mut output: Vec<Value> = Vec::new();
-    let mut words: Vec<Value> = Vec::new();
-    let close = |words: &mut Vec<Value>, output: &mut Vec<Value>| {
-        if !words.is_empty() {
-            output.push(json!({"type": "message", "id": format!("msg_{}_{}", names.id, output.len()),
-                "role": "assistant", "status": "completed", "content": std::mem::take(words)}));
-        }
-    };
-    for block in choice.into_iter().flat_map(|choice| &choice.content) {
-        match block {
-            Block::Text(text) => {
-                words.push(json!({"type": "output_text", "text": text.text, "annotations": text.citations}));
-            }
-            Block::Refusal { text } => words.push(json!({"type": "refusal", "refusal": text})),
-            Block::ToolCall(call) => {
-                close(&mut words, &mut output);
-                output.push(json!({"type": "function_call", "id": format!("fc_{}", call.id), "call_id": call.id,
-                    "name": call.name, "arguments": call.arguments, "status": "completed"}));
-            }
-            Block::Thinking(thinking) => {
-                close(&mut words, &mut output);
-                let texts = thinking.summary.iter().chain(thinking.text.as_ref());
-                let summary: Vec<Value> = texts.map(|text| json!({"type": "summary_text", "text": text})).collect();
-                output.push(json!({"type": "reasoning", "id": format!("rs_{}_{}", names.id, output.len()),
-                    "summary": summary}));
-            }
-            _ => {}
+    #[test]
+    fn pieces_are_objects_and_add_up() {
+        let delta = |block, delta| Event::Delta { choice: 0, block, delta };
+        let usage = Usage { input_tokens: Some(1), output_tokens: Some(2), ..Usage::default() };
+        let events = [
+            Event::Start { id: Some("x".into()), model: "m".into(), created: Some(1) },
+            delta(0, Delta::Text { text: "Hel".into() }),
+            delta(0, Delta::Text { text: "lo".into() }),
+            Event::Finish { choice: 0, reason: FinishReason::Stop, raw: None, stop_sequence: None },
+            Event::Usage(usage.clone()),
+        ];
+        for (dialect, pointer, last, figure) in [
+            (Dialect::Chat, "/choices/0/delta/content", "/usage/total_tokens", 3),
+            (Dialect::Messages, "/delta/text", "/usage/output_tokens", 2),
+            (Dialect::Gemini, "/candidates/0/content/parts/0/text", "/usageMetadata/totalTokenCount", 3),
+            (Dialect::Responses, "/delta", "/response/usage/total_tokens", 3),
+        ] {
+            let names = Names { id: "x".into(), created: 1, model: "m".into(), provider: "dummy", echo: Map::new() };
+            let mut pieces = Pieces::new(dialect, names);
+            let mut all: Vec<String> = events.iter().flat_map(|event| pieces.event(event)).collect();
+            all.extend(pieces.end(&usage));
+            let all: Vec<Value> = all.iter().map(|piece| serde_json::from_str(piece).unwrap()).collect();
+            assert!(all.iter().all(Value::is_object));
+            let text: String = all.iter().filter_map(|piece| piece.pointer(pointer)?.as_str()).collect();
+            assert_eq!(text, "Hello", "{dialect:?}");
+            let found = all.iter().rev().find_map(|piece| piece.pointer(last)?.as_u64());
+            assert_eq!(found, Some(figure), "{dialect:?}: {all:?}");
         }
     }
-    close(&mut words, &mut output);
-    let why = match choice.and_then(|choice| choice.finish_reason) {
-        Some(FinishReason::Length) => Some("max_output_tokens"),
-        Some(FinishReason::ContentFilter) => Some("content_filter"),
-        _ => None,
-    };
-    let usage = &answer.usage;
-    json!({
-        "id": names.id,
-        "object": "response",
-        "created_at": names.created,
-        "model": names.model,
-        "status": if why.is_some() { "incomplete" } else { "completed" },
-        "incomplete_details": why.map(|reason| json!({ "reason": reason })),
-        "error": null,
-        "output": output,
-        "usage": {
-            "input_tokens": usage.input_tokens.unwrap_or(0),
-            "input_tokens_details": {"cached_tokens": usage.cache_read_tokens.unwrap_or(0)},
-            "output_tokens": usage.output_tokens.unwrap_or(0),
-            "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens.unwrap_or(0)},
-            "total_tokens": usage.total().unwrap_or(0),
-        },
-    })
 }

@@ -3,11 +3,11 @@
 //! Invariants: usage and raw answer are JSON objects or nothing; the raw answer is in the words of
 //! the call's dialect, whoever answered; no error says anything about a key.
 
-use sabir_engine::{Content, Facts, Failure, Summary};
-use sabir_types::{Block, ChatResponse, Choice, Error, ErrorKind, Map, Response, Value};
-use sabir_wire::{anthropic, gemini, openai};
+use sabir_engine::{Content, Facts, Failure, Summary, call::RawCall};
+use sabir_types::{Block, ChatResponse, Choice, Error, ErrorKind, Map, Protocol, Response, Value};
+use sabir_wire::{anthropic, gemini, openai, responses};
 
-use super::{dialect::Dialect, parse::Ask, proto::ModelResponseItem, raw};
+use super::{dialect::Dialect, parse::Ask, proto::ModelResponseItem, raw::Names};
 use crate::doors::shared;
 
 /// An item that is not an answer: it has the call's names and nothing else.
@@ -61,24 +61,31 @@ pub(super) fn usage(summary: &Summary) -> String {
 
 /// The provider's own answer if it speaks the dialect; otherwise the same answer in the dialect.
 fn raw_answer(facts: &Facts, chat: &ChatResponse, summary: &Summary, ask: &Ask) -> Value {
-    let speaks = sabir_providers::all().iter().find(|provider| provider.spec().id == facts.provider_type);
-    let speaks = speaks.map(|provider| provider.spec().protocol);
-    if speaks == Some(ask.dialect.protocol())
-        && let Some(last) = summary.calls.iter().rev().find(|call| !call.failed)
+    if let Some(last) = summary.calls.iter().rev().find(|call| !call.failed)
+        && speaks(last) == Some(ask.dialect.protocol())
         && let Ok(Value::Object(mut own)) = serde_json::from_str(&last.raw_response)
     {
         tame(&mut own);
         return Value::Object(own);
     }
     let shown = ChatResponse { usage: summary.usage.clone(), ..chat.clone() };
-    let names = raw::Names::of(facts, ask, chat.id.as_deref(), chat.created);
+    let names = Names::of(facts, ask, chat.id.as_deref(), chat.created);
     let bytes = match ask.dialect {
         Dialect::Chat => openai::render::chat(&shown, &names.frame()),
         Dialect::Messages => anthropic::render::chat(&shown, names.face()),
         Dialect::Gemini => gemini::render::chat(&shown),
-        Dialect::Responses => return raw::response(&shown, &names),
+        Dialect::Responses => return responses::render::response(&shown, &names.responses()),
     };
     serde_json::from_slice(&bytes).unwrap_or_default()
+}
+
+/// The words that a call was answered in.
+fn speaks(call: &RawCall) -> Option<Protocol> {
+    if call.api_type == "responses" {
+        return Some(Protocol::Responses);
+    }
+    let provider = sabir_providers::all().iter().find(|provider| provider.spec().id == call.provider_type)?;
+    Some(provider.spec().protocol)
 }
 
 /// Takes out the nulls that clients stumble over.
@@ -121,3 +128,7 @@ fn message(error: &Error) -> String {
     let shown = shared::shown(error);
     format!("{}: {}", shown.kind().as_str(), shown.message())
 }
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;

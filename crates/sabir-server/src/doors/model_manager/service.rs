@@ -150,6 +150,7 @@ fn nameless(around: &Around, custom_id: Option<String>) -> Ask {
         custom_id: custom_id.filter(|id| !id.is_empty()),
         timeout: None,
         left_out: Vec::new(),
+        echo: sabir_types::Map::new(),
     }
 }
 
