@@ -40,7 +40,7 @@ class Object:
         if name in self._data:
             made[name] = self._typed(name, self._data[name])
             return made[name]
-        if any(name in kind.__dict__.get("__annotations__", ()) for kind in type(self).__mro__):
+        if any(name in getattr(kind, "__annotations__", ()) for kind in type(self).__mro__):
             return None
         raise AttributeError(f"{type(self).__name__} has no member {name!r}")
 
