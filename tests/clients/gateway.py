@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 START = "sabir listening on http://"
+START_GRPC = "sabir grpc listening on "
 # How the ledger writes down how a call ended.
 STATUS = ("ok", "error", "cancelled")
 
@@ -42,13 +43,15 @@ class Gateway:
     address: str
     folder: Path
     log: list[str] = field(default_factory=list)
+    # Where the Model Manager door listens, if it was asked for.
+    grpc: str = ""
 
     @property
     def url(self) -> str:
         return f"http://{self.address}"
 
     @classmethod
-    def start(cls, folder: Path, config: str, env: dict[str, str] | None = None) -> Gateway:
+    def start(cls, folder: Path, config: str, env: dict[str, str] | None = None, grpc: bool = False) -> Gateway:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "sabir.toml").write_text(config)
         binary = os.environ.get("SABIR_BINARY")
@@ -56,7 +59,8 @@ class Gateway:
         # Nothing of the machine's own keys and settings may change what is tested.
         plain = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         process = subprocess.Popen(
-            [binary, "serve", "--config", "sabir.toml", "--data-dir", "data", "--bind", "127.0.0.1:0"],
+            [binary, "serve", "--config", "sabir.toml", "--data-dir", "data", "--bind", "127.0.0.1:0"]
+            + (["--grpc-bind", "127.0.0.1:0"] if grpc else []),
             cwd=folder,
             env={**plain, **(env or {})},
             stdout=subprocess.PIPE,
@@ -69,7 +73,12 @@ class Gateway:
         if not line.startswith(START):
             process.wait(10)
             raise AssertionError(f"the gateway did not start: {line!r}\n{''.join(log)}")
-        return cls(process, line.removeprefix(START).strip(), folder, log)
+        gateway = cls(process, line.removeprefix(START).strip(), folder, log)
+        if grpc:
+            line = process.stdout.readline()
+            assert line.startswith(START_GRPC), f"no second port: {line!r}"
+            gateway.grpc = line.removeprefix(START_GRPC).strip()
+        return gateway
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)

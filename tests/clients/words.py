@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from upstream import chunk
+
 HI = [{"role": "user", "content": "hi"}]
 WEATHER = {
     "type": "function",
@@ -78,6 +80,19 @@ def gemini(*parts: dict, finish: str | None = "STOP") -> dict:
 def gemini_events(*texts: str) -> list[dict]:
     *before, last = texts
     return [*(gemini({"text": text}, finish=None) for text in before), gemini({"text": last})]
+
+
+def chunk_calls(text: str, calls: list[tuple[str, str, list[str]]]) -> list[dict]:
+    """An OpenAI stream of a text and of calls whose arguments come in pieces."""
+    deltas = [{"role": "assistant", "content": text}]
+    for index, (id, name, pieces) in enumerate(calls):
+        begun = {"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}
+        deltas.append({"tool_calls": [begun]})
+        deltas += [{"tool_calls": [{"index": index, "function": {"arguments": piece}}]} for piece in pieces]
+    return [
+        *(chunk({"index": 0, "delta": delta, "finish_reason": None}) for delta in deltas),
+        chunk({"index": 0, "delta": {}, "finish_reason": "tool_calls"}),
+    ]
 
 
 def texts(stream) -> str:

@@ -25,13 +25,35 @@ pub(crate) fn run() -> Result<()> {
     let gateway = binary("debug")?;
     let python = environment("clients-venv", &current)?;
     pytest(&python, &gateway, &[])?;
-    // An application that has not moved to the current client for a year has to work as well.
-    let old = folder.join("requirements-openai-1.51.txt");
-    if !old.is_file() {
-        bail!("{SUITES}/requirements-openai-1.51.txt is missing: the suite for the old client is not in this tree");
+    // Applications that have not moved to a current client for a year, and clients that cannot be
+    // installed beside the others.
+    for (name, file) in others(&folder)? {
+        let python = environment(&format!("clients-venv-{name}"), &file)?;
+        pytest(&python, &gateway, &["-m", marker(&name)])?;
     }
-    let python = environment("clients-venv-openai-1.51", &old)?;
-    pytest(&python, &gateway, &["-m", "openai"])
+    Ok(())
+}
+
+/// The further sets of requirements, `requirements-NAME.txt`, in the order of their names.
+fn others(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("{} is unreadable", folder.display()))? {
+        let path = entry?.path();
+        let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if let Some(name) = file.strip_prefix("requirements-").and_then(|rest| rest.strip_suffix(".txt")) {
+            found.push((name.to_owned(), path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Which tests run with a set of requirements: its name without the version.
+fn marker(name: &str) -> &str {
+    match name.rsplit_once('-') {
+        Some((client, version)) if version.starts_with(|c: char| c.is_ascii_digit()) => client,
+        _ => name,
+    }
 }
 
 fn pytest(python: &Path, gateway: &Path, args: &[&str]) -> Result<()> {
@@ -92,5 +114,17 @@ fn host() -> Result<&'static str> {
     match ["python3", "python"].into_iter().find(|python| tool(python).arg("--version").works()) {
         Some(python) => Ok(python),
         None => bail!("no Python: the client suites need CPython as `python3`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_of_requirements_is_named_after_its_tests() {
+        assert_eq!(marker("openai-1.51"), "openai");
+        assert_eq!(marker("tamar-0.8.44"), "tamar");
+        assert_eq!(marker("model-manager"), "model-manager");
     }
 }

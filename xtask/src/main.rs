@@ -19,6 +19,7 @@ usage: cargo xtask COMMAND
 
   ci             everything that has to pass: fmt, clippy, tidy, docs, tests, client suites, deny
   test           the tests only: cargo test, then the client suites
+  clients        the client suites only
   tidy           the rules of docs/style.md that a program can check
   demo           build the gateway, start it, make a few calls through it, and leave it running
   bench [ARGS]   build the release binary and run `sabir bench ARGS`";
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let done = match (command.as_deref(), rest.is_empty()) {
         (Some("ci"), true) => ci::ci(),
         (Some("test"), true) => ci::test(),
+        (Some("clients"), true) => clients::run(),
         (Some("tidy"), true) => tidy::run(),
         (Some("demo"), true) => demo::run(),
         (Some("bench"), _) => bench(&rest),

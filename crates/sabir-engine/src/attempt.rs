@@ -4,15 +4,16 @@
 //! exactly one verdict for the endpoint's circuit.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     time::{Duration, SystemTime},
 };
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 use sabir_providers::{Decoder, HttpRequest, HttpResponse, Outbound, Script, StepOutcome, Target};
-use sabir_types::{Accumulator, Error, ErrorKind, Event, Protocol, Request, Response, Result, Secret, Usage, Warning};
+use sabir_types::{Accumulator, Error, ErrorKind, Event, Protocol, Request, Response, Result, Usage, Warning};
 use sabir_wire::sse::SseDecoder;
+use tokio::time::Instant;
 
 use crate::{
     backoff,
@@ -20,8 +21,8 @@ use crate::{
     capability,
     engine::Engine,
     hide::Hide,
-    patch,
-    plan::{Credential, Endpoint},
+    key, patch,
+    plan::Endpoint,
     record::{Outcome, Recorder, money},
     transport::{Body, Inbound},
 };
@@ -115,7 +116,9 @@ pub(crate) async fn attempt(
     limits: Limits,
     recorder: &mut Recorder,
 ) -> Result<Got> {
-    let key = match secret(&endpoint.credential, &call.options.credentials) {
+    // The credential may have to be fetched: that takes from the same time.
+    let deadline = limits.answer.map(|limit| Instant::now() + limit);
+    let key = match within(deadline, limits, endpoint, key::get(engine, endpoint, &call.options.credentials)).await {
         Ok(key) => key,
         Err(error) => return Err(fail(recorder, endpoint, endpoint.provider.spec().protocol, error)),
     };
@@ -123,7 +126,7 @@ pub(crate) async fn attempt(
     let to = Target {
         model: &endpoint.upstream_model,
         api_base: endpoint.api_base.as_deref(),
-        key,
+        key: key.secret(),
         options: &endpoint.options,
         now,
     };
@@ -143,19 +146,29 @@ pub(crate) async fn attempt(
             }
         }
     };
-    let result = match limits.answer {
-        None => run.await,
-        Some(limit) => match tokio::time::timeout(limit, run).await {
-            Ok(result) => result,
-            Err(_) => Err(limits.why.error(endpoint)),
-        },
-    };
+    let result = within(deadline, limits, endpoint, run).await.map_err(|error| key.judged(engine, error));
     match &result {
         Ok(Got::Whole { outcome, .. }) => recorder.end(outcome),
         Ok(Got::Stream { .. }) => {}
         Err(error) => recorder.end(&Outcome { error: Some(error.clone()), ..Outcome::default() }),
     }
     result
+}
+
+/// Waits until the deadline, if there is one.
+async fn within<T>(
+    deadline: Option<Instant>,
+    limits: Limits,
+    endpoint: &Endpoint,
+    run: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    match deadline {
+        None => run.await,
+        Some(deadline) => match tokio::time::timeout_at(deadline, run).await {
+            Ok(result) => result,
+            Err(_) => Err(limits.why.error(endpoint)),
+        },
+    }
 }
 
 /// A model call that failed before anything was sent.
@@ -166,27 +179,16 @@ fn fail(recorder: &mut Recorder, endpoint: &Endpoint, protocol: Protocol, error:
     error
 }
 
-/// The credential for a call, from the configuration or the caller (`given`).
-pub(crate) fn secret<'a>(credential: &'a Credential, given: &'a HashMap<String, Secret>) -> Result<Option<&'a Secret>> {
-    match credential {
-        Credential::None => Ok(None),
-        Credential::Static(secret) => Ok(Some(secret)),
-        Credential::Dynamic(name) => match given.get(name) {
-            Some(secret) => Ok(Some(secret)),
-            None => Err(Error::new(ErrorKind::Authentication, format!("the call brings no credential named `{name}`"))
-                .with_param("credentials")),
-        },
-        Credential::Fallback(first, second) => secret(first, given).or_else(|_| secret(second, given)),
-        Credential::Missing(where_) => {
-            Err(Error::new(ErrorKind::Authentication, format!("no API key for this provider: {where_}")))
-        }
-    }
-}
-
 struct Ready {
     outbound: Outbound,
     passed: bool,
     warnings: Vec<Warning>,
+}
+
+/// Whether an untouched stream would end without usage although its price is to be computed: then
+/// it is translated, which asks for usage and keeps it from the caller.
+fn is_uncounted(call: &Call, endpoint: &Endpoint, protocol: Protocol) -> bool {
+    call.stream && protocol == Protocol::OpenAi && !endpoint.cost.is_empty() && !call.options.usage_asked
 }
 
 fn prepare(
@@ -204,6 +206,7 @@ fn prepare(
         Source::Wire { body, model, headers, .. }
             if call.door == protocol
                 && !call.options.rewrite
+                && !is_uncounted(call, endpoint, protocol)
                 && provider.spec().can.operations.contains(&call.operation)
                 && provider.passes(call.operation, body) =>
         {
@@ -219,7 +222,7 @@ fn prepare(
         }
         source => {
             let req = prepared.request(source)?;
-            let fitted = capability::fit(req, provider.spec(), strict, &mut warnings)?;
+            let fitted = capability::fit(req, provider.spec(), protocol, strict, &mut warnings)?;
             let (mut outbound, more) = provider.encode(&fitted, to)?;
             warnings.extend(more);
             if let Source::Wire { headers, .. } = source {

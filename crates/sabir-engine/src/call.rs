@@ -113,6 +113,8 @@ pub struct CallOptions {
     pub include_answer: bool,
     /// Refuse what the target cannot do, even where leaving it out is harmless.
     pub strict: Option<bool>,
+    /// The caller asked for usage on the stream, so that it comes on an untouched one too.
+    pub usage_asked: bool,
     /// Whether the body holds members that are for the gateway only, so that it cannot go through untouched.
     pub rewrite: bool,
 }

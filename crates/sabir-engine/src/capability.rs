@@ -6,12 +6,13 @@
 use std::borrow::Cow;
 
 use sabir_providers::Spec;
-use sabir_types::{Block, ChatRequest, Error, Request, ResponseFormat, Result, ToolKind, Warning};
+use sabir_types::{Block, ChatRequest, Error, Protocol, Request, ResponseFormat, Result, ToolKind, Warning};
 
-/// The request as this provider can take it. `strict` turns every warning into an error.
+/// The request as this provider can take it in this protocol. `strict` turns every warning into an error.
 pub(crate) fn fit<'r>(
     req: &'r Request,
     spec: &Spec,
+    protocol: Protocol,
     strict: bool,
     warnings: &mut Vec<Warning>,
 ) -> Result<Cow<'r, Request>> {
@@ -20,7 +21,7 @@ pub(crate) fn fit<'r>(
         return Err(Error::unsupported("model", format!("provider `{}` has no {}", spec.id, operation.as_str())));
     }
     let Request::Chat(chat) = req else { return Ok(Cow::Borrowed(req)) };
-    needs(chat, spec)?;
+    needs(chat, spec, protocol)?;
     let lacking = lacking(chat, spec);
     if lacking.is_empty() {
         return Ok(Cow::Borrowed(req));
@@ -44,7 +45,7 @@ pub(crate) fn fit<'r>(
 }
 
 /// What cannot be left out without changing what the caller would get.
-fn needs(chat: &ChatRequest, spec: &Spec) -> Result<()> {
+fn needs(chat: &ChatRequest, spec: &Spec, protocol: Protocol) -> Result<()> {
     let can = &spec.can;
     let refuse = |param: &str, what: &str| {
         Err(Error::unsupported(param, format!("provider `{}` cannot do this: {what}", spec.id)))
@@ -61,7 +62,7 @@ fn needs(chat: &ChatRequest, spec: &Spec) -> Result<()> {
     if let Some(tool) = chat
         .tools
         .iter()
-        .find(|tool| matches!(&tool.kind, ToolKind::Provider { protocol, .. } if *protocol != spec.protocol))
+        .find(|tool| matches!(&tool.kind, ToolKind::Provider { protocol: written, .. } if *written != protocol))
     {
         return refuse("tools", &format!("the provider tool `{}` of another protocol", tool.name));
     }
@@ -131,7 +132,7 @@ fn lacking(chat: &ChatRequest, spec: &Spec) -> Vec<Lacking> {
 #[cfg(test)]
 mod tests {
     use sabir_providers::Capabilities;
-    use sabir_types::{Media, Message, Operation, Params, Protocol, Role, Source};
+    use sabir_types::{Media, Message, Operation, Params, Role, Source};
 
     use super::*;
 
@@ -157,11 +158,11 @@ mod tests {
     fn harmless_things_are_left_out_with_a_warning() {
         let req = chat(|c| c.params = Params { seed: Some(1), top_k: Some(2), ..Params::default() });
         let mut warnings = Vec::new();
-        let fitted = fit(&req, &SPEC, false, &mut warnings).unwrap();
+        let fitted = fit(&req, &SPEC, Protocol::OpenAi, false, &mut warnings).unwrap();
         let Request::Chat(fitted) = &*fitted else { unreachable!() };
         assert_eq!((fitted.params.seed, fitted.params.top_k), (None, None));
         assert_eq!(warnings.iter().map(|w| w.param.as_str()).collect::<Vec<_>>(), ["seed", "top_k"]);
-        let error = fit(&req, &SPEC, true, &mut Vec::new()).unwrap_err();
+        let error = fit(&req, &SPEC, Protocol::OpenAi, true, &mut Vec::new()).unwrap_err();
         assert_eq!(error.message(), "provider `acme` has no `seed`, `top_k`");
     }
 
@@ -169,10 +170,10 @@ mod tests {
     fn what_matters_is_refused_by_name() {
         let image = Block::Image(Media::new(Source::Url("http://x/y.png".into()), None));
         let req = chat(|c| c.messages.push(Message::new(Role::User, vec![image])));
-        let error = fit(&req, &SPEC, false, &mut Vec::new()).unwrap_err();
+        let error = fit(&req, &SPEC, Protocol::OpenAi, false, &mut Vec::new()).unwrap_err();
         assert_eq!(error.param(), Some("messages[1].content"));
         assert_eq!(error.message(), "provider `acme` cannot do this: image input");
-        let error = fit(&chat(|c| c.params.n = Some(2)), &SPEC, false, &mut Vec::new()).unwrap_err();
+        let error = fit(&chat(|c| c.params.n = Some(2)), &SPEC, Protocol::OpenAi, false, &mut Vec::new()).unwrap_err();
         assert_eq!(error.param(), Some("n"));
     }
 }

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use sabir_providers::{HttpResponse, Target};
 use sabir_types::{Error, ErrorKind, Operation, Protocol, Result, Secret};
 
-use crate::{attempt, engine::Engine, hide::Hide, plan::Endpoint};
+use crate::{attempt, engine::Engine, hide::Hide, key, plan::Endpoint};
 
 /// How long a provider may take to count.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -64,12 +64,12 @@ pub(crate) async fn count(engine: &Engine, wanted: &Counting) -> Result<HttpResp
 /// Asks one target; `None` if it cannot count.
 async fn ask(engine: &Engine, endpoint: &Endpoint, wanted: &Counting) -> Result<Option<HttpResponse>> {
     let provider = endpoint.provider;
-    let key = attempt::secret(&endpoint.credential, &wanted.credentials)?;
+    let key = key::get(engine, endpoint, &wanted.credentials).await?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let to = Target {
         model: &endpoint.upstream_model,
         api_base: endpoint.api_base.as_deref(),
-        key,
+        key: key.secret(),
         options: &endpoint.options,
         now,
     };
@@ -87,5 +87,5 @@ async fn ask(engine: &Engine, endpoint: &Endpoint, wanted: &Counting) -> Result<
     inbound.body.hide(hide);
     let body = inbound.body.all(ANSWER_LIMIT).await?;
     let answer = HttpResponse { status: inbound.status, headers: inbound.headers, body };
-    if answer.status.is_success() { Ok(Some(answer)) } else { Err(provider.error(&answer)) }
+    if answer.status.is_success() { Ok(Some(answer)) } else { Err(key.judged(engine, provider.error(&answer))) }
 }

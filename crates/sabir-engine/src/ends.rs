@@ -10,6 +10,8 @@ use sabir_types::Protocol;
 /// Finds the end of a stream in a protocol's bytes, however they are cut.
 pub(crate) struct Marker {
     needles: &'static [&'static [u8]],
+    /// How far from the end of a piece it may begin.
+    tail: usize,
     /// The last bytes that were seen, as long as the longest marker.
     carry: Vec<u8>,
 }
@@ -21,9 +23,19 @@ impl Marker {
         let needles: &[&[u8]] = match protocol {
             Protocol::OpenAi => &[b"\ndata: [DONE]", b"\ndata:[DONE]"],
             Protocol::Anthropic => &[b"\nevent: message_stop", b"\nevent:message_stop"],
+            Protocol::Responses => &[
+                b"\nevent: response.completed",
+                b"\nevent: response.incomplete",
+                b"\nevent: response.failed",
+                b"\nevent:response.completed",
+                b"\nevent:response.incomplete",
+                b"\nevent:response.failed",
+            ],
             _ => &[],
         };
-        Self { needles, carry: vec![b'\n'] }
+        // The last event of the Responses API repeats the whole answer: its name is far from the end.
+        let tail = if protocol == Protocol::Responses { usize::MAX } else { 1024 };
+        Self { needles, tail, carry: vec![b'\n'] }
     }
 
     /// Whether these bytes complete the end.
@@ -32,7 +44,7 @@ impl Marker {
         if self.needles.is_empty() {
             return false;
         }
-        let from = bytes.len().saturating_sub(1024);
+        let from = bytes.len().saturating_sub(self.tail);
         if from > 0 {
             self.carry.clear();
         }
@@ -102,7 +114,11 @@ mod tests {
         }
         assert!(Marker::of(Protocol::OpenAi).ends(b"data: [DONE]\n\n"));
         assert!(!Marker::of(Protocol::OpenAi).ends(b"data: {\"x\":\"[DONE]\"}\n\n"));
+        let last = format!("event: response.completed\ndata: {{\"text\":\"{}\"}}\n\n", "x".repeat(5000));
+        assert!(Marker::of(Protocol::Responses).ends(last.as_bytes()));
+        assert!(!Marker::of(Protocol::Responses).ends(b"event: response.output_text.delta\ndata: {}\n\n"));
     }
+
     #[test]
     fn only_whole_events_go_out_however_they_are_cut() {
         for body in ["data: a\n\ndata: b\n\n", "data: a\r\n\r\ndata: b\r\n\r\n", "data: a\r\rdata: b\r\r"] {

@@ -18,6 +18,7 @@ use crate::{
     counting::{self, Counting},
     pipeline,
     plan::Endpoint,
+    token::Tokens,
     transport::Transport,
 };
 
@@ -30,6 +31,7 @@ pub struct Engine {
     circuits: Circuits,
     catalog: Catalog,
     cache: Cache,
+    tokens: Tokens,
 }
 
 impl Engine {
@@ -42,6 +44,7 @@ impl Engine {
             transport: Transport::new(env)?,
             circuits: Circuits::default(),
             catalog: Catalog::default(),
+            tokens: Tokens::default(),
         }))
     }
 
@@ -84,6 +87,10 @@ impl Engine {
 
     pub(crate) fn transport(&self) -> &Transport {
         &self.transport
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 
     /// Whether an endpoint's circuit lets a call through.

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 use memchr::memmem;
+use sabir_providers::sign::sigv4::Keys;
 use sabir_types::{Secret, Value};
 
 /// What stands in its place.
@@ -25,8 +26,14 @@ pub(crate) struct Hide {
 impl Hide {
     /// For this credential; `None` if it is too short to be one.
     pub(crate) fn new(secret: Option<&Secret>) -> Option<Self> {
-        let secret = secret?.expose().as_bytes();
-        (secret.len() >= SHORTEST).then(|| Self { secret: secret.into(), held: BytesMut::new() })
+        let secret = secret?;
+        // Of keys that sign, only what goes along with them is sent.
+        let keys = secret.expose().starts_with('{').then(|| Keys::from_secret(secret)).flatten();
+        let secret: Box<[u8]> = match keys {
+            Some(keys) => keys.session_token.unwrap_or(keys.secret_access_key).into_bytes().into(),
+            None => secret.expose().as_bytes().into(),
+        };
+        (secret.len() >= SHORTEST).then(|| Self { secret, held: BytesMut::new() })
     }
 
     /// Takes the next piece and gives back what can go on.
@@ -125,14 +132,12 @@ mod tests {
         assert!(Hide::new(Some(&Secret::new("lm-studio"))).is_none() && Hide::new(None).is_none());
     }
 
-    const KEY: &str = "key-0123456789abcdef";
-
     #[test]
     fn a_body_keeps_everything_else() {
         let named = |name: &str, secret: &str| (name.to_owned(), Secret::new(secret));
-        let secrets = [named("k", "a\"b"), named("l", "sk-0123456789abcdef"), named("m", "user")].into();
+        let secrets = [named("k", "a\"b"), named("l", "key-0123456789abcdef"), named("m", "user")].into();
         let body =
-            br#"{"k" : "a\"b", "l":"sk-0123456789abcdef","m":"user","role":"user","x":"Bearer sk-0123456789abcdef"}"#;
+            br#"{"k" : "a\"b", "l":"key-0123456789abcdef","m":"user","role":"user","x":"Bearer key-0123456789abcdef"}"#;
         let hidden = in_request(Bytes::from_static(body), &secrets);
         assert_eq!(hidden, br#"{"k" : "***", "l":"***","m":"***","role":"user","x":"Bearer ***"}"#.as_slice());
     }

@@ -5,7 +5,7 @@
 
 use sabir_store::{ModelCallRow, Record};
 use sabir_types::{Accumulator, Error, Event, Operation, Protocol, Request, Response, Result};
-use sabir_wire::{anthropic, gemini, openai, tensorzero};
+use sabir_wire::{anthropic, gemini, openai, responses, tensorzero};
 
 /// What was asked.
 pub fn input(record: &Record) -> Result<Request> {
@@ -18,6 +18,7 @@ pub fn input(record: &Record) -> Result<Request> {
     match (row.door, row.operation) {
         (Protocol::OpenAi, Operation::Chat) => openai::parse::chat(body),
         (Protocol::OpenAi | Protocol::TensorZero, Operation::Embed) => openai::embed::parse(body),
+        (Protocol::Responses, Operation::Chat) => responses::parse::chat(body),
         (Protocol::Anthropic, Operation::Chat) => {
             anthropic::parse::chat(body).map(|chat| Request::Chat(Box::new(chat)))
         }
@@ -64,6 +65,7 @@ fn whole(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
     let body = &call.raw_response;
     let answer = match call.protocol {
         Protocol::OpenAi => openai::decode::chat(body),
+        Protocol::Responses => responses::decode::chat(body),
         Protocol::Anthropic => anthropic::decode::chat(body).map(|mut answer| {
             if wraps_json(record, call) {
                 anthropic::decode::unwrap_json(&mut answer);
@@ -91,6 +93,10 @@ fn streamed(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
     let read = match call.protocol {
         Protocol::OpenAi => {
             let mut stream = openai::decode::ChatStream::new();
+            stream.feed(body, &mut events).and_then(|()| stream.finish(&mut events))
+        }
+        Protocol::Responses => {
+            let mut stream = responses::decode::ChatStream::new();
             stream.feed(body, &mut events).and_then(|()| stream.finish(&mut events))
         }
         Protocol::Anthropic => {

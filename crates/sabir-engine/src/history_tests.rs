@@ -103,6 +103,30 @@ fn openai_streams() {
 }
 
 #[test]
+fn responses() {
+    let item = r#"{"type":"message","role":"assistant","content":[{"type":"output_text","text":"good day"}]}"#;
+    let whole = format!(
+        r#"{{"id":"r1","model":"m1","status":"completed","output":[{item}],"usage":{{"input_tokens":3,"output_tokens":2}}}}"#
+    );
+    let record = row(Protocol::Responses, r#"{"model":"m","input":"hello"}"#, &whole);
+    assert_eq!(asked(&record).messages[0].content[0].as_text(), Some("hello"));
+    let answer = answered(&record);
+    assert_eq!((said(&answer), answer.usage.output_tokens), ("good day", Some(2)));
+
+    let created = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"r1\"}}\n\n";
+    let delta = "data: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"delta\":\"good \"}\n\n";
+    let end = format!("data: {{\"type\":\"response.completed\",\"response\":{whole}}}\n\n");
+    let answer = answered(&streaming(row(
+        Protocol::Responses,
+        "",
+        &[created, &delta.replace("good ", "good day"), &end].concat(),
+    )));
+    assert_eq!((said(&answer), answer.choices[0].finish_reason), ("good day", Some(FinishReason::Stop)));
+    let record = failed(streaming(row(Protocol::Responses, "", &[created, delta].concat())), ErrorKind::BadUpstream);
+    assert_eq!(said(&answered(&record)), "good ");
+}
+
+#[test]
 fn openai_embeddings() {
     let mut record = row(
         Protocol::OpenAi,
@@ -218,9 +242,9 @@ fn what_cannot_be_read_says_so() {
     record.inference.stream = true;
     assert_eq!(output(&record).unwrap_err().kind(), ErrorKind::BadUpstream);
     assert_eq!(input(&record).unwrap_err().kind(), ErrorKind::BadRequest);
-    record.inference.door = Protocol::Responses;
+    record.inference.door = Protocol::Dummy;
     assert_eq!(input(&record).unwrap_err().kind(), ErrorKind::Unsupported);
-    record.calls[0].protocol = Protocol::Responses;
+    record.calls[0].protocol = Protocol::TensorZero;
     assert_eq!(output(&record).unwrap_err().kind(), ErrorKind::Unsupported);
     record.calls.clear();
     assert_eq!(input(&record).unwrap_err().kind(), ErrorKind::Internal);

@@ -16,12 +16,14 @@ mod engine;
 pub mod feedback;
 mod hide;
 pub mod history;
+mod key;
 mod patch;
 mod pipeline;
 pub mod plan;
 mod record;
 mod sharing;
 mod stream;
+mod token;
 mod transport;
 
 pub use call::{Answer, Call, CallOptions, Content, Facts, Failure, Frame, FrameStream, Source, Summary};

@@ -8,6 +8,8 @@ use http::{HeaderName, HeaderValue};
 use sabir_providers::Provider;
 use sabir_types::{Map, Secret, Value};
 
+pub use crate::token::Identity;
+
 /// A model of the configuration, or one made up on the spot for `provider::model`.
 #[derive(Debug)]
 pub struct Model {
@@ -59,6 +61,10 @@ pub enum Credential {
     Static(Secret),
     /// From the caller's `credentials` map, under this key (`dynamic::`).
     Dynamic(String),
+    /// In several parts, each with its name: they become one text, a JSON object.
+    Parts(Vec<(&'static str, Credential)>),
+    /// Good for a while only: this identity is given one when a call needs it.
+    Token(Arc<Identity>),
     /// The first that is there.
     Fallback(Box<Credential>, Box<Credential>),
     /// It should be there but is not; the text says where it was looked for.

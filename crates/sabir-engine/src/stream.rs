@@ -443,7 +443,7 @@ impl Running {
             }
             Ok(())
         };
-        let framed = self.begun.recorder.tail(TAIL, &mut |bytes| {
+        let framed = self.begun.recorder.tail(tail(self.begun.protocol), &mut |bytes| {
             let mut framing = SseDecoder::new();
             framing.feed(bytes, &mut look)?;
             ending.set(true);
@@ -472,6 +472,12 @@ impl Running {
 /// How many bytes at the end of a stream hold what the record needs: the last content events, the
 /// finish reason, usage, the end marker.
 const TAIL: usize = 16 * 1024;
+
+/// How many bytes at the end of a protocol's stream hold that. The last event of the Responses API
+/// repeats the whole answer, and may be as long as all others.
+fn tail(protocol: Protocol) -> usize {
+    if protocol == Protocol::Responses { usize::MAX } else { TAIL }
+}
 
 fn join(mut pieces: Vec<Bytes>, size: usize) -> Bytes {
     if pieces.len() == 1 {

@@ -18,10 +18,19 @@ use sabir_engine::{
 use sabir_types::{ChatRequest, Message, Operation, Protocol, Request, new_id};
 
 /// Documents whose examples are configurations.
-const DOCUMENTS: [&str; 3] = ["README.md", "docs/configuration.md", "docs/providers/dummy.md"];
+const DOCUMENTS: [&str; 4] = ["README.md", "docs/configuration.md", "docs/model-manager.md", "docs/providers/dummy.md"];
 /// Sources of the loader that name keys.
-const SOURCES: [&str; 8] =
-    ["change.rs", "credential.rs", "gateway.rs", "load.rs", "metric.rs", "model.rs", "options.rs", "registry.rs"];
+const SOURCES: [&str; 9] = [
+    "change.rs",
+    "credential.rs",
+    "gateway.rs",
+    "grpc.rs",
+    "load.rs",
+    "metric.rs",
+    "model.rs",
+    "options.rs",
+    "registry.rs",
+];
 /// How an example begins whose settings have no effect yet.
 const NOTED: &str = "# noted";
 /// Words of the sources that no file can hold: provider types that are not there yet.
@@ -117,7 +126,8 @@ fn words(document: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_key_of_the_loader_is_documented() {
-    let document = words(&format!("{}\n{}", read("docs/configuration.md"), read("docs/providers/dummy.md")));
+    let pages = ["docs/configuration.md", "docs/providers.md", "docs/providers/dummy.md"];
+    let document = words(&pages.map(read).join("\n"));
     let mut known = BTreeSet::new();
     for name in SOURCES {
         known.extend(literals(&read(&format!("crates/sabir-engine/src/config/{name}"))));
@@ -133,18 +143,17 @@ fn every_key_of_the_loader_is_documented() {
 
 #[test]
 fn every_provider_is_documented() {
-    let document = read("docs/configuration.md");
+    // A test of the server holds the page to the registry word by word; this one holds it to its purpose.
+    let document = read("docs/providers.md");
     for provider in sabir_providers::all() {
         let spec = provider.spec();
         let begin = format!("| `{}`", spec.id);
-        let is_row = |line: &&str| line.starts_with(&begin) && (line.ends_with(" yes |") || line.ends_with(" no |"));
-        let row = document.lines().find(is_row).unwrap_or_else(|| panic!("no row for provider `{}`", spec.id));
+        let row = document.lines().find(|line| line.starts_with(&begin));
+        let row = row.unwrap_or_else(|| panic!("no row for provider `{}`", spec.id));
         for name in spec.key_env.iter().chain(spec.base_url.as_ref()) {
             assert!(row.contains(&format!("`{name}`")), "{name} is not in {row}");
         }
-        let embeds = spec.can.operations.contains(&Operation::Embed);
-        let word = |is: bool| if is { "yes" } else { "no" };
-        assert!(row.ends_with(&format!("| {} | {} |", word(embeds), word(spec.shorthand))), "{row}");
+        assert_eq!(row.contains("embed"), spec.can.operations.contains(&Operation::Embed), "{row}");
     }
 }
 

@@ -3,7 +3,9 @@
 //! Invariant: no socket, no clock, no environment, no random number. What a provider needs from
 //! the world (a key, the time for a signature) it is given.
 
+mod google_cloud;
 pub mod openai_compat;
+pub mod openai_responses;
 mod parts;
 pub mod provider;
 mod providers;

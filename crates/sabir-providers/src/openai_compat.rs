@@ -86,7 +86,7 @@ impl OpenAiCompat {
         Ok(base.trim_end_matches('/'))
     }
 
-    fn request(&self, method: Method, path: &str, to: &Target<'_>) -> Result<Parts> {
+    pub(crate) fn request(&self, method: Method, path: &str, to: &Target<'_>) -> Result<Parts> {
         let url = format!("{}{path}", self.base(to)?);
         let (mut parts, ()) = http::Request::new(()).into_parts();
         parts.method = method;
@@ -202,7 +202,7 @@ impl Provider for OpenAiCompat {
     }
 }
 
-fn seen(glimpse: Glimpse) -> Glance {
+pub(crate) fn seen(glimpse: Glimpse) -> Glance {
     Glance { usage: glimpse.usage, finish_reason: glimpse.finish_reason, done: glimpse.done }
 }
 

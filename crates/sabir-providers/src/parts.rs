@@ -23,6 +23,11 @@ pub(crate) fn segment(name: &str) -> String {
     out
 }
 
+/// A model's name as one segment of a path: Google's versions come after an `@`, which may stand there.
+pub(crate) fn model(name: &str) -> String {
+    segment(name).replace("%40", "@")
+}
+
 /// A request to that address, without headers and body.
 pub(crate) fn request(method: Method, url: &str) -> Result<HttpRequest> {
     let uri: Uri = url.parse().map_err(|e| config(format!("`{url}` is not an address")).with_source(e))?;

@@ -37,7 +37,9 @@ fn main() {
     let mut report = Vec::new();
     match variable("SABIR_WIRE_CORPUS") {
         Some(root) => {
-            let found = corpus::read(&PathBuf::from(root));
+            let root = PathBuf::from(root);
+            let found = corpus::read(&root);
+            trials.push(Trial::test("corpus/zhipu-token", move || corpus::token(&root)));
             for case in found.cases {
                 add(case, &mut trials);
             }

@@ -10,4 +10,5 @@ pub mod gate;
 pub mod ledger_command;
 pub mod metrics;
 pub mod patient;
+pub mod providers_command;
 pub mod serve;

@@ -17,9 +17,10 @@ use sabir_engine::{
     Engine,
     config::{Config, Durability, Source, env::Env, watch},
 };
-use sabir_server::{app::App, bench, config_command, ledger_command, serve};
+use sabir_server::{app::App, bench, config_command, doors, ledger_command, providers_command, serve};
 use sabir_store::{Ledger, SqliteLedger, sqlite};
 use tokio::{net::TcpListener, signal};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -46,6 +47,14 @@ enum Command {
         data: DataDir,
         #[command(flatten)]
         args: ledger_command::LedgerArgs,
+    },
+    /// Show the providers, what each can do, and whether there is a key for it.
+    Providers {
+        #[command(flatten)]
+        args: providers_command::ProvidersArgs,
+        /// Also read variables from this file; what is set already stays.
+        #[arg(long, value_name = "FILE")]
+        env_file: Option<PathBuf>,
     },
     /// Measure what the gateway adds to a direct call.
     Bench(bench::BenchArgs),
@@ -83,6 +92,9 @@ struct ServeArgs {
     /// Where to listen. Without a key for the gateway (`SABIR_API_KEY`), say it to listen beyond this machine.
     #[arg(long, visible_alias = "bind-address", value_name = "ADDR", env = "SABIR_BIND")]
     bind: Option<SocketAddr>,
+    /// Also serve the Model Manager's clients, over gRPC, here (they look for port 50051).
+    #[arg(long, value_name = "ADDR", env = "SABIR_GRPC_BIND")]
+    grpc_bind: Option<SocketAddr>,
     /// How the log is written.
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "SABIR_LOG_FORMAT")]
     log_format: LogFormat,
@@ -105,6 +117,9 @@ fn main() -> ExitCode {
             let dir = data.data_dir.unwrap_or_else(default_data_dir);
             ledger_command::run(&args, &dir, &mut io::stdout().lock()).map(|()| ExitCode::SUCCESS)
         }
+        Command::Providers { args, env_file } => environment(env_file.as_deref())
+            .and_then(|env| providers_command::run(&args, &env, &mut io::stdout().lock()))
+            .map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(args),
     };
     outcome.unwrap_or_else(|error| {
@@ -122,17 +137,21 @@ fn say(out: &mut dyn Write, line: &str) {
     drop(writeln!(out, "{line}").and_then(|()| out.flush()).err());
 }
 
+fn environment(file: Option<&Path>) -> Result<Env> {
+    let env = Env::snapshot();
+    match file {
+        None => Ok(env),
+        Some(path) => env.with_dotenv(path).with_context(|| format!("{} cannot be read", path.display())),
+    }
+}
+
 fn default_data_dir() -> PathBuf {
     PathBuf::from(".sabir")
 }
 
 impl ConfigArgs {
     fn env(&self) -> Result<Env> {
-        let env = Env::snapshot();
-        match &self.env_file {
-            None => Ok(env),
-            Some(path) => env.with_dotenv(path).with_context(|| format!("{} cannot be read", path.display())),
-        }
+        environment(self.env_file.as_deref())
     }
 
     fn sources(&self) -> Vec<Source> {
@@ -160,6 +179,7 @@ fn serve_command(args: ServeArgs) -> Result<()> {
         tracing::info!(%note, "configuration");
     }
     let bind = address(args.bind, &config)?;
+    let grpc_bind = grpc_address(args.grpc_bind, &config)?;
     let ledger = ledger(&config, args.data.data_dir)?;
     // Two threads do for two cores; more of them only hand work to each other.
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
@@ -169,7 +189,7 @@ fn serve_command(args: ServeArgs) -> Result<()> {
         .build()
         .context("the runtime could not be started")?;
     let rows: Option<Arc<dyn Ledger>> = ledger.clone().map(|ledger| ledger as Arc<dyn Ledger>);
-    runtime.block_on(run(config, env, sources, bind, rows))?;
+    runtime.block_on(run(config, env, sources, Ports { bind, grpc_bind }, rows))?;
     runtime.shutdown_timeout(Duration::from_secs(1));
     if let Some(ledger) = ledger {
         ledger.close();
@@ -177,14 +197,24 @@ fn serve_command(args: ServeArgs) -> Result<()> {
     Ok(())
 }
 
+/// Where to listen.
+struct Ports {
+    bind: SocketAddr,
+    grpc_bind: Option<SocketAddr>,
+}
+
 async fn run(
     config: Config,
     env: Env,
     sources: Vec<Source>,
-    bind: SocketAddr,
+    Ports { bind, grpc_bind }: Ports,
     ledger: Option<Arc<dyn Ledger>>,
 ) -> Result<()> {
     let grace = config.gateway.shutdown_grace;
+    let tls = match &config.gateway.grpc.tls {
+        Some((cert, key)) if grpc_bind.is_some() => Some(serve::tls(cert, key)?),
+        _ => None,
+    };
     let engine = Engine::new(config, &env, ledger.clone()).context("the engine could not be started")?;
     let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen on {bind}"))?;
     let address = listener.local_addr().context("the listener has no address")?;
@@ -196,9 +226,32 @@ async fn run(
         }
         Err(problems) => tracing::error!(%problems, "the configuration is wrong: the old one stays"),
     });
-    let router = serve::router(App::new(engine));
+    let app = App::new(engine);
+    let router = serve::router(app.clone());
+    let stop = CancellationToken::new();
+    let grpc = match grpc_bind {
+        None => None,
+        Some(bind) => {
+            let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen on {bind}"))?;
+            let address = listener.local_addr().context("the listener has no address")?;
+            let router = doors::model_manager::router(app).await?;
+            Some((address, serve::serve_grpc(listener, tls, router, stop.clone().cancelled_owned(), grace)))
+        }
+    };
+    let stopped = stopped()?;
     say(&mut io::stdout(), &format!("sabir listening on http://{address}"));
-    serve::serve(listener, router, stopped()?, grace).await;
+    let grpc = grpc.map(|(address, serving)| {
+        say(&mut io::stdout(), &format!("sabir grpc listening on {address}"));
+        tokio::spawn(serving)
+    });
+    let both = async move {
+        stopped.await;
+        stop.cancel();
+    };
+    serve::serve(listener, router, both, grace).await;
+    if let Some(grpc) = grpc {
+        grpc.await.context("the gRPC port broke")?;
+    }
     drop(watcher);
     if let Some(ledger) = ledger {
         ledger.flush().await.context("the ledger could not be flushed")?;
@@ -238,6 +291,23 @@ fn address(asked: Option<SocketAddr>, config: &Config) -> Result<SocketAddr> {
         }
         Some(address) => Ok(address),
         None => Ok(SocketAddr::from(([127, 0, 0, 1], 3000))),
+    }
+}
+
+/// Where the Model Manager door listens: nowhere, unless somebody says so.
+fn grpc_address(asked: Option<SocketAddr>, config: &Config) -> Result<Option<SocketAddr>> {
+    let open = config.gateway.grpc.jwt_secrets.is_empty() && config.gateway.api_keys.is_empty();
+    match (asked, config.gateway.grpc.bind_address) {
+        (Some(asked), _) => {
+            if open && !asked.ip().is_loopback() {
+                tracing::warn!(%asked, "anybody who reaches this address can call models at your expense: set MODEL_MANAGER_SERVER_JWT_SECRET_KEY");
+            }
+            Ok(Some(asked))
+        }
+        (None, Some(address)) if open && !address.ip().is_loopback() => bail!(
+            "gateway.grpc.bind_address is {address}, but there is no secret for tokens: set MODEL_MANAGER_SERVER_JWT_SECRET_KEY, or say `--grpc-bind {address}` to serve everybody"
+        ),
+        (None, address) => Ok(address),
     }
 }
 

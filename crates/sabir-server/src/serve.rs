@@ -3,17 +3,24 @@
 //! Invariants: after a signal no new call is taken, running ones get their grace period, and the
 //! ledger is flushed last.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
+use anyhow::{Context, Result};
 use axum::{Router, body::Body};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
     task::JoinSet,
 };
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::{app::App, doors, patient::Patient};
@@ -28,6 +35,7 @@ pub fn router(app: App) -> Router {
     let base = app.engine().config().gateway.base_path.clone();
     let doors = Router::new()
         .merge(doors::openai::routes())
+        .merge(doors::responses::routes())
         .merge(doors::anthropic::routes())
         .merge(doors::gemini::routes())
         .merge(doors::tensorzero::routes())
@@ -46,6 +54,56 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(Duration::from_secs(30)))
         .max_concurrent_streams(1024);
+    accept(listener, None, server, router, stop, grace).await;
+}
+
+/// The same for gRPC: HTTP/2 only, over TLS if there is a certificate.
+pub async fn serve_grpc(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    stop: impl Future<Output = ()>,
+    grace: Duration,
+) {
+    let mut server = auto::Builder::new(TokioExecutor::new()).http2_only();
+    // What the clients of this door are tuned for: many streams on few connections, large messages.
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .max_concurrent_streams(5000)
+        .max_frame_size(4 * 1024 * 1024)
+        .initial_stream_window_size(1024 * 1024)
+        .initial_connection_window_size(16 * 1024 * 1024);
+    accept(listener, tls, server, router, stop, grace).await;
+}
+
+/// A certificate and its key, for [`serve_grpc`].
+pub fn tls(cert: &Path, key: &Path) -> Result<TlsAcceptor> {
+    let certs = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("no certificate can be read from {}", cert.display()))?;
+    let key =
+        PrivateKeyDer::from_pem_file(key).with_context(|| format!("no key can be read from {}", key.display()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .context("TLS has no versions")?
+        .with_no_client_auth()
+        .with_single_cert(certs, key)
+        .with_context(|| format!("the key does not belong to the certificate {}", cert.display()))?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+async fn accept(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    server: auto::Builder<TokioExecutor>,
+    router: Router,
+    stop: impl Future<Output = ()>,
+    grace: Duration,
+) {
     let server = Arc::new(server);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -67,7 +125,18 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        connection(&server, &graceful, &mut connections, stream, peer, router.clone());
+        let (server, watcher, router, tls) = (server.clone(), graceful.watcher(), router.clone(), tls.clone());
+        // The listener's task does not wait for connections: `graceful` does.
+        connections.spawn(async move {
+            match tls {
+                None => connection(&server, watcher, stream, peer, router).await,
+                Some(tls) => match tokio::time::timeout(HEAD_TIME, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => connection(&server, watcher, stream, peer, router).await,
+                    Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+                    Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+                },
+            }
+        });
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
@@ -79,11 +148,10 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     }
 }
 
-fn connection(
-    server: &Arc<auto::Builder<TokioExecutor>>,
-    graceful: &GracefulShutdown,
-    connections: &mut JoinSet<()>,
-    stream: TcpStream,
+async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    server: &auto::Builder<TokioExecutor>,
+    watcher: Watcher,
+    stream: S,
     peer: SocketAddr,
     router: Router,
 ) {
@@ -95,11 +163,7 @@ fn connection(
     });
     let connection =
         server.serve_connection_with_upgrades(TokioIo::new(Patient::new(stream, STALL)), service).into_owned();
-    let connection = graceful.watch(connection);
-    // The listener's task does not wait for connections: `graceful` does.
-    connections.spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%peer, %error, "a connection ended with an error");
-        }
-    });
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%peer, %error, "a connection ended with an error");
+    }
 }

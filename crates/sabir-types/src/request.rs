@@ -20,6 +20,8 @@ pub enum Protocol {
     Anthropic,
     /// Google's generateContent.
     Gemini,
+    /// AWS Bedrock's Converse.
+    Bedrock,
     /// TensorZero's inference API.
     TensorZero,
     /// The built-in provider that needs no network.
@@ -34,6 +36,7 @@ impl Protocol {
             Self::Responses => "responses",
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
+            Self::Bedrock => "bedrock",
             Self::TensorZero => "tensorzero",
             Self::Dummy => "dummy",
         }
@@ -41,7 +44,7 @@ impl Protocol {
 
     /// The protocol of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::OpenAi, Self::Responses, Self::Anthropic, Self::Gemini, Self::TensorZero, Self::Dummy]
+        [Self::OpenAi, Self::Responses, Self::Anthropic, Self::Gemini, Self::Bedrock, Self::TensorZero, Self::Dummy]
             .into_iter()
             .find(|p| p.as_str() == name)
     }

@@ -5,10 +5,12 @@
 //! (request and answer, read and written), so that what one side writes the other side reads.
 
 pub mod anthropic;
+pub mod bedrock;
 pub mod event_stream;
 pub mod gemini;
 pub mod ndjson;
 pub mod openai;
+pub mod responses;
 pub mod sse;
 pub mod tensorzero;
 

@@ -24,6 +24,11 @@ fn shown(credential: &Credential) -> String {
         Credential::Static(secret) => format!("static {}", secret.expose()),
         Credential::Dynamic(name) => format!("dynamic {name}"),
         Credential::Fallback(default, fallback) => format!("({} or {})", shown(default), shown(fallback)),
+        Credential::Parts(parts) => {
+            let parts: Vec<String> = parts.iter().map(|(name, part)| format!("{name} {}", shown(part))).collect();
+            parts.join(", ")
+        }
+        Credential::Token(identity) => format!("{identity:?}"),
         Credential::Missing(why) => format!("missing: {why}"),
     }
 }
@@ -109,7 +114,7 @@ fn wrong_locations_are_refused_without_repeating_them() {
         ("'hunter2'", "expected `env::VARIABLE`"),
         ("'vault::hunter2'", "expected `env::VARIABLE`"),
         ("'env::'", "a name is missing after `::`"),
-        ("'sdk'", "`sdk` is not supported yet"),
+        ("'sdk'", "`sdk` is for the clouds' own credentials: this is a key"),
         ("7", "expected a string, got an integer"),
         ("{ default = 'hunter2', fallback = 'none' }", "api_key_location.default: expected `env::VARIABLE`"),
         ("{ default = 'none' }", "missing key `fallback`"),

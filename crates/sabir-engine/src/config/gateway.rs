@@ -9,7 +9,7 @@ use sabir_types::{Operation, Secret};
 use super::{
     CacheSettings, Durability, Gateway, credential,
     env::Env,
-    model,
+    grpc, model,
     reader::{Log, NOT_YET, Reader},
     registry::NO_RETRIES,
 };
@@ -40,6 +40,7 @@ impl Default for Gateway {
             circuit: CircuitPolicy { failures: 5, window: Duration::from_secs(30), open_for: Duration::from_secs(15) },
             timeouts: Timeouts { total: Some(PATIENCE), stream_total: Some(PATIENCE), ..Timeouts::default() },
             retries: NO_RETRIES,
+            grpc: super::Grpc::default(),
         }
     }
 }
@@ -60,10 +61,11 @@ pub(super) fn read(table: Option<Reader<'_>>, env: &Env, log: &Log) -> Gateway {
     let mut gateway = Gateway::default();
     let Some(mut reader) = table else {
         gateway.api_keys = from_env(env);
+        gateway.grpc = grpc::read(None, env, log);
         return gateway;
     };
     let r = &mut reader;
-    gateway.bind_address = bind_address(r);
+    gateway.bind_address = bind_address(r, "127.0.0.1:3000");
     gateway.base_path = base_path(r).unwrap_or_default();
     gateway.debug = r.boolean("debug").unwrap_or(gateway.debug);
     gateway.error_json = r.boolean("unstable_error_json").unwrap_or(gateway.error_json);
@@ -79,6 +81,7 @@ pub(super) fn read(table: Option<Reader<'_>>, env: &Env, log: &Log) -> Gateway {
     gateway.cache = cache(r);
     gateway.circuit = circuit(r, gateway.circuit);
     gateway.timeouts = timeouts(r);
+    gateway.grpc = grpc::read(r.table("grpc"), env, log);
     gateway.retries = model::retries(r, gateway.retries);
     if let Some(entry) = r.entry("relay") {
         // To leave it out would send calls and keys to other places than the user wants.
@@ -94,12 +97,13 @@ pub(super) fn read(table: Option<Reader<'_>>, env: &Env, log: &Log) -> Gateway {
     gateway
 }
 
-fn bind_address(r: &mut Reader<'_>) -> Option<SocketAddr> {
+/// Reads where to listen.
+pub(super) fn bind_address(r: &mut Reader<'_>, example: &str) -> Option<SocketAddr> {
     let text = r.text("bind_address")?;
     let entry = r.entry("bind_address")?;
     let address = text.parse().ok();
     if address.is_none() {
-        r.problem(entry, "expected an address and a port like `127.0.0.1:3000`");
+        r.problem(entry, format!("expected an address and a port like `{example}`"));
     }
     address
 }

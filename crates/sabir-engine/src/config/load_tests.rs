@@ -105,7 +105,6 @@ fn a_whole_configuration_becomes_a_plan() {
         notes(&config),
         [
             "sabir.toml:32:24: models.blue.providers.az: no credential: the environment variable `AZURE_API_KEY` is not set",
-            "sabir.toml:36:1: models.blue.providers.az.api_version: accepted, but not supported yet: it has no effect",
             "sabir.toml:49:12: functions.greet: accepted, but not supported yet: it has no effect",
         ]
     );
@@ -179,7 +178,7 @@ optimize = "min"
         "sabir.toml:21:36: models.d.providers.x.model_name: a model's name is not empty",
         "sabir.toml:22:53: models.d.providers.y.api_base: expected an address that starts with `http://` or `https://`",
         "sabir.toml:24:8: embedding_models.e.providers.p.type: provider type `anthropic` has no embed",
-        "sabir.toml:26:20: embedding_models.e.providers.p.api_key_location: `sdk` is not supported yet",
+        "sabir.toml:26:20: embedding_models.e.providers.p.api_key_location: `sdk` is for the clouds' own credentials: this is a key",
         "sabir.toml:27:10: metrics.m: missing key `optimize`",
         "sabir.toml:28:8: metrics.m.type: expected `boolean` or `float`; did you mean `boolean`?",
         "sabir.toml:30:10: metrics.comment: `comment` is built in and cannot be the name of a metric",

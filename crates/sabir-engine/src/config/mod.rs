@@ -17,6 +17,7 @@ pub mod cost;
 mod credential;
 pub mod env;
 mod gateway;
+mod grpc;
 mod load;
 mod metric;
 mod model;
@@ -25,9 +26,11 @@ mod options;
 pub mod problem;
 mod reader;
 mod registry;
+mod sdk;
 mod tree;
 mod watch;
 
+pub use registry::ALIASES;
 pub use watch::{Watcher, watch};
 
 /// Where a part of the configuration comes from.
@@ -124,6 +127,22 @@ pub struct Gateway {
     pub timeouts: crate::plan::Timeouts,
     /// What a model's own retries fall back to.
     pub retries: crate::plan::Retries,
+    /// `grpc`: the Model Manager door.
+    pub grpc: Grpc,
+}
+
+/// The Model Manager door.
+#[derive(Debug, Clone)]
+pub struct Grpc {
+    /// `grpc.bind_address`, if set.
+    pub bind_address: Option<SocketAddr>,
+    /// What tokens may be signed with: `MODEL_MANAGER_SERVER_JWT_SECRET_KEY`, `grpc.jwt_secrets`. Each with its
+    /// public name.
+    pub jwt_secrets: Vec<(Arc<str>, Secret)>,
+    /// `grpc.leeway_s`: how long after its end a token still counts.
+    pub leeway: Duration,
+    /// `grpc.tls_cert` and `grpc.tls_key`: PEM files; without them the port speaks plain HTTP/2.
+    pub tls: Option<(PathBuf, PathBuf)>,
 }
 
 /// The cache as a whole.

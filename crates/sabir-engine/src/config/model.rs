@@ -4,8 +4,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use sabir_providers::Provider;
-use sabir_types::{Map, Operation, Value};
+use sabir_providers::{CredentialScheme, Provider};
+use sabir_types::Operation;
 
 use super::{
     change,
@@ -133,8 +133,13 @@ fn endpoint(
     }
     let mut options = options::read(&mut reader, spec.id, around.env);
     let upstream = options::upstream_model(&mut reader, spec.id, model, &mut options);
-    let api_base = address(&mut reader, provider, &options, around);
+    let api_base = address(&mut reader, provider, around);
     let key = key(&mut reader, provider, around);
+    if let Some(key) = &key {
+        let project = key.project.as_deref();
+        let has_address = api_base.is_some();
+        options::whereabouts(&reader, provider.credentials(), &mut options, has_address, project, around.env);
+    }
     let mut timeouts = timeouts(&mut reader, operation);
     // Once a stream runs, only its endpoint's limits are looked at.
     timeouts.between_events = timeouts.between_events.or(outer.between_events);
@@ -149,8 +154,9 @@ fn endpoint(
     }
     reader.finish();
     let (upstream_model, key) = (upstream?, key?);
+    let base = api_base.clone().or_else(|| Some(options::cloud(&options).join("/")).filter(|place| !place.is_empty()));
     Some(Endpoint {
-        circuit: registry::circuit(provider, api_base.as_deref(), &key.location, &upstream_model),
+        circuit: registry::circuit(provider, base.as_deref(), &key.location, &upstream_model),
         name: entry.name.as_str().into(),
         model: model.clone(),
         provider,
@@ -166,12 +172,7 @@ fn endpoint(
 }
 
 /// Where the provider listens, if not at its usual place.
-fn address(
-    reader: &mut Reader<'_>,
-    provider: &'static dyn Provider,
-    options: &Map<String, Value>,
-    around: &Around<'_>,
-) -> Option<String> {
+fn address(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Around<'_>) -> Option<String> {
     let spec = provider.spec();
     let mut given = None;
     let mut any = false;
@@ -180,7 +181,8 @@ fn address(
         given = given.or(registry::api_base(reader, name, around.env));
     }
     given = given.or_else(|| around.registry.defaults(provider)?.api_base.clone());
-    let derived = ["region", "location", "project_id"].iter().any(|name| options.contains_key(*name));
+    // The address of a cloud follows from the region.
+    let derived = matches!(provider.credentials(), CredentialScheme::Aws | CredentialScheme::Google);
     if given.is_none() && !any && !derived && spec.base_url.is_none() && !spec.shorthand {
         reader.missing("api_base");
     }
@@ -189,7 +191,7 @@ fn address(
 
 /// The credential; a missing one leaves a note, and the call that needs it says so.
 fn key(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Around<'_>) -> Option<Found> {
-    let (found, place, path) = match credential::given(reader, around.env) {
+    let (found, place, path) = match credential::given(reader, provider.credentials(), around.env) {
         Given::Wrong => return None,
         Given::Found(found, entry) => (found, Some(&entry.node.place), reader.path_of(&entry.name)),
         Given::Nothing => (around.registry.defaults(provider)?.key.clone(), reader.place(), reader.path().to_owned()),

@@ -38,6 +38,7 @@ fn settings_are_checked() {
         ("dummy", "model_name = 'd'\ndelay_ms = 'x'", "delay_ms: expected a number, got a string"),
         ("dummy", "model_name = 'd'\ndelay_ms = -1", "delay_ms: expected a number that is not negative"),
         ("dummy", "model_name = 'd'\nregion = 'x'", "region: unknown key"),
+        ("openai", "model_name = 'd'\napi_type = 'x'", "api_type: expected `chat_completions` or `responses`"),
         ("dummy", "model_name = 7", "model_name: expected a string, got an integer"),
         ("azure", "model_name = 'd'\napi_version = 'env::V'", "api_version: the environment variable `V` is not set"),
         ("azure", "model_name = 'd'\napi_version = 'dynamic::v'", "api_version: `dynamic::` is not supported here"),
@@ -51,8 +52,9 @@ fn settings_are_checked() {
 fn what_no_provider_looks_at_is_noted() {
     let of = |line: &str| notes(&good(&provider("openai", &format!("model_name = 'd'\n{line}"))));
     assert!(of("api_type = 'chat_completions'\ndiscard_unknown_chunks = false").is_empty());
+    assert!(of("api_type = 'responses'\ninclude_encrypted_reasoning = true").is_empty());
     assert_eq!(
-        of("api_type = 'responses'"),
+        notes(&good(&provider("azure", "deployment_id = 'd'\napi_type = 'responses'"))),
         ["sabir.toml:6:1: models.m.providers.p.api_type: accepted, but not supported yet: it has no effect"]
     );
     let lines = "model_name = 'd'\napi_version = '1'";

@@ -13,7 +13,7 @@ use sabir_types::{Error, ErrorKind, Map, Operation, Result};
 use super::{
     credential::{self, Found, Given},
     env::Env,
-    near,
+    near, options,
     reader::Reader,
 };
 use crate::plan::{Endpoint, Model, Retries, Timeouts};
@@ -21,12 +21,16 @@ use crate::plan::{Endpoint, Model, Retries, Timeouts};
 /// How many made-up models are kept.
 const KEPT: usize = 1000;
 
-/// Names that other gateways have for the same provider.
-const ALIASES: &[(&str, &str)] = &[
+/// Names that others have for the same provider, and the id that they stand for.
+pub const ALIASES: &[(&str, &str)] = &[
     ("aws_bedrock", "bedrock"),
     ("gcp_vertex_anthropic", "vertex_anthropic"),
     ("gcp_vertex_gemini", "vertex"),
     ("gemini", "google_ai_studio_gemini"),
+    // What LMClient calls them, where its word is another.
+    ("minimax_pro", "minimax"),
+    ("wenxin", "qianfan"),
+    ("zhipu-character", "zhipu"),
 ];
 
 /// What a provider gets when a model says nothing.
@@ -56,7 +60,7 @@ impl Registry {
     pub(super) fn new(providers: &'static [&'static dyn Provider], env: &Env, retries: Retries) -> Self {
         let usual = |provider: &&'static dyn Provider| {
             let spec = provider.spec();
-            (spec.id, Defaults { key: credential::usual(spec, env), api_base: None })
+            (spec.id, Defaults { key: credential::usual(*provider, env), api_base: None })
         };
         let defaults = providers.iter().map(usual).collect();
         Self { providers, defaults, retries, made: RwLock::default() }
@@ -88,7 +92,7 @@ impl Registry {
             };
             let Some(mut reader) = Reader::of(entry, path, log) else { continue };
             if let Some(mut given) = reader.table("defaults") {
-                let key = credential::given(&mut given, env);
+                let key = credential::given(&mut given, provider.credentials(), env);
                 let api_base = api_base(&mut given, "api_base", env);
                 given.finish();
                 if let Some(defaults) = self.defaults.get_mut(provider.spec().id) {
@@ -122,6 +126,15 @@ impl Registry {
         }
         let defaults = self.defaults(provider)?;
         let full: Arc<str> = format!("{}::{upstream}", spec.id).into();
+        let mut options = Map::new();
+        // `openai::responses::gpt-5`: the same model by the other API.
+        let upstream = match upstream.strip_prefix("responses::") {
+            Some(model) if options::RESPONSES.contains(&spec.id) && !model.is_empty() => {
+                options.insert("api_type".into(), "responses".into());
+                model
+            }
+            _ => upstream,
+        };
         let endpoint = Endpoint {
             name: spec.id.into(),
             model: full.clone(),
@@ -129,7 +142,7 @@ impl Registry {
             upstream_model: upstream.to_owned(),
             api_base: defaults.api_base.clone(),
             credential: defaults.key.credential.clone(),
-            options: Map::new(),
+            options,
             timeouts: Timeouts::default(),
             extra_body: Vec::new(),
             extra_headers: Vec::new(),

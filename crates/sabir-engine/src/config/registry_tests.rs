@@ -17,9 +17,24 @@ fn a_provider_and_a_model_make_a_name() {
     assert_eq!(&*model.routing[0].circuit, "openai https://api.example/v1 env::OPENAI_API_KEY ft:gpt/x::y");
     let slash = config.model(Operation::Chat, "openai/gpt/x").unwrap();
     assert_eq!((&*slash.name, &*slash.routing[0].upstream_model), ("openai::gpt/x", "gpt/x"));
+    let other = config.model(Operation::Chat, "openai::responses::gpt/x").unwrap();
+    assert_eq!((&*other.name, &*other.routing[0].upstream_model), ("openai::responses::gpt/x", "gpt/x"));
+    assert_eq!(other.routing[0].options["api_type"], "responses");
+    let elsewhere = config.model(Operation::Chat, "dummy::responses::x").unwrap();
+    assert_eq!(&*elsewhere.routing[0].upstream_model, "responses::x");
     let alias = config.model(Operation::Chat, "gemini::flash").unwrap();
     assert_eq!(&*alias.name, "google_ai_studio_gemini::flash");
     assert!(Arc::ptr_eq(&slash, &config.model(Operation::Chat, "openai/gpt/x").unwrap()), "made once");
+}
+
+#[test]
+fn other_names_stand_for_providers_that_there_are() {
+    for (alias, id) in ALIASES {
+        assert!(sabir_providers::find(alias).is_none(), "`{alias}` is a provider of its own");
+        // Those that are still to come cannot be found.
+        let is_coming = matches!(*id, "bedrock" | "vertex" | "vertex_anthropic");
+        assert_eq!(sabir_providers::find(id).is_none(), is_coming, "`{alias}` stands for `{id}`");
+    }
 }
 
 #[test]

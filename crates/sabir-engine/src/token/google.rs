@@ -9,11 +9,7 @@
 use http::{HeaderName, HeaderValue};
 use sabir_types::{Map, Secret, Value};
 
-use super::{
-    Identity, Kind,
-    jwt::Signer,
-    oauth::Grant,
-};
+use super::{Identity, Kind, jwt::Signer, oauth::Grant};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";

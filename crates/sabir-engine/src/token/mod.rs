@@ -77,7 +77,11 @@ impl Identity {
 
     pub(crate) fn container(container: Container) -> Self {
         let parts = [container.url.clone(), container.auth.as_ref().map_or("", Secret::expose).to_owned()];
-        Self::new("the container's credentials", Kind::AwsContainer(container), &["aws-container", &parts[0], &parts[1]])
+        Self::new(
+            "the container's credentials",
+            Kind::AwsContainer(container),
+            &["aws-container", &parts[0], &parts[1]],
+        )
     }
 
     pub(crate) fn machine(machine: Machine) -> Self {

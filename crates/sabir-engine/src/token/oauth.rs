@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Method, header};
 use sabir_providers::HttpRequest;
 use sabir_types::{Error, ErrorKind, Map, Result, Secret, Value};
 
-use super::{Identity, Kind, answer, exchange, jwt::Signer, Fresh};
+use super::{Fresh, Identity, Kind, answer, exchange, jwt::Signer};
 use crate::transport::Transport;
 
 /// How an identity asks for its token.

@@ -98,6 +98,10 @@ impl Connector {
     }
 
     pub(super) fn route(&self, uri: &Uri) -> Result<Route> {
+        // Metadata services hand out credentials: no proxy has to do with them, and none reaches them.
+        if uri.host().is_some_and(|host| host.starts_with("169.254.") || host == "metadata.google.internal") {
+            return Ok(Route::Direct);
+        }
         let Some(found) = self.proxies.as_ref().and_then(|proxies| proxies.intercept(uri)) else {
             return Ok(Route::Direct);
         };

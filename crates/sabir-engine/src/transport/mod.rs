@@ -60,7 +60,9 @@ impl Transport {
                 Err(lost) => return Err(lost.error),
             }
         }
-        let link = self.pool.open(&key, self.connector.connect(request_uri(&key)?, &route, connect)).await?;
+        // Opening is rare, and its state is large: calls on open connections do not carry it around.
+        let opening = self.pool.open(&key, self.connector.connect(request_uri(&key)?, &route, connect));
+        let link = Box::pin(opening).await?;
         self.exchange(link, request, &key).await.map_err(|lost| lost.error)
     }
 

@@ -170,7 +170,7 @@ fn request(method: Method, path: &str, to: &Target<'_>) -> Result<HttpRequest> {
 }
 
 /// The option `beta`: a name, names with commas between, or a list of names.
-fn betas(to: &Target<'_>) -> Result<Option<HeaderValue>> {
+pub(super) fn betas(to: &Target<'_>) -> Result<Option<HeaderValue>> {
     let wrong = || config("option `beta` must be a name or a list of names");
     let names = match to.options.get("beta") {
         None | Some(Value::Null) => return Ok(None),

@@ -31,6 +31,8 @@ mod qianfan;
 mod sglang;
 mod tgi;
 mod together;
+mod vertex;
+mod vertex_anthropic;
 mod vllm;
 mod xai;
 mod zhipu;
@@ -66,6 +68,8 @@ static ALL: &[&dyn Provider] = &[
     &sglang::PROVIDER,
     &tgi::PROVIDER,
     &together::PROVIDER,
+    &vertex::Vertex,
+    &vertex_anthropic::VertexAnthropic,
     &vllm::PROVIDER,
     &xai::PROVIDER,
     &zhipu::PROVIDER,

@@ -10,9 +10,10 @@ use sabir_wire::openai::emit::Dialect;
 use crate::{
     Capabilities, Spec,
     openai_compat::{OpenAiCompat, Quirks, USUAL},
+    openai_responses::WithResponses,
 };
 
-pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
+pub(super) static PROVIDER: WithResponses = WithResponses(OpenAiCompat {
     spec: Spec {
         id: "openai",
         title: "OpenAI",
@@ -29,4 +30,4 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
         headers: &[("organization", "openai-organization"), ("project", "openai-project")],
         ..Quirks::NONE
     },
-};
+});

@@ -25,9 +25,10 @@ pub async fn not_allowed(request: Request<Body>) -> Response {
 fn shaped(request: &Request<Body>, error: &Error) -> Response {
     let path = request.uri().path();
     let has = |part: &str| path.contains(part);
-    if has("/anthropic/") || has("/v1/messages") || request.headers().contains_key("anthropic-version") {
+    let says = |header: &str| request.headers().contains_key(header);
+    if has("/anthropic/") || has("/v1/messages") || says("anthropic-version") {
         anthropic::error_response(error)
-    } else if has("/gemini/") || has("/v1beta/") {
+    } else if has("/gemini/") || has("/v1beta/") || says("x-goog-api-key") {
         gemini::error_response(error)
     } else if has("/openai/") || has("/v1/") {
         openai::error_response(error)

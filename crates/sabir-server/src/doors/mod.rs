@@ -5,7 +5,9 @@ pub mod events;
 pub mod extension;
 mod fallback;
 pub mod gemini;
+pub mod model_manager;
 pub mod openai;
+pub mod responses;
 pub mod shared;
 pub mod tensorzero;
 

@@ -115,7 +115,7 @@ async fn wrong_input_is_refused_in_this_doors_words() {
 
 #[tokio::test]
 async fn a_callers_key_reaches_the_provider_and_no_row() {
-    const KEY: &str = "sk-test-SECRET-0123456789";
+    const KEY: &str = "key-test-SECRET-0123456789";
     let upstream = Upstream::start(|_, seen| {
         vec![failure(500, "x", &format!("{} failed", seen.header("authorization").unwrap()))]
     })

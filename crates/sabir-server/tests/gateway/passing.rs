@@ -57,6 +57,25 @@ async fn a_stream_goes_through_byte_by_byte_however_it_is_cut() {
 }
 
 #[tokio::test]
+async fn a_priced_stream_is_counted_whether_the_caller_asks_or_not() {
+    let upstream = Upstream::always(good_stream(&["a", "b"])).await;
+    let price = "cost = [{ pointer = \"/usage/prompt_tokens\", cost_per_unit = 2.0, required = true }]\n";
+    let toml = format!("[models.m]\n{}", provider("m", "a", &upstream.addr.to_string(), price));
+    let gateway = Gateway::start(&toml).await;
+    let quiet = gateway.chat(STREAM).await;
+    let asking = STREAM.replacen('{', "{\"stream_options\":{\"include_usage\":true},", 1);
+    let loud = gateway.chat(&asking).await;
+    let seen = upstream.seen();
+    assert!(seen.iter().all(|seen| seen.text().contains("\"include_usage\":true")), "{}", seen[0].text());
+    assert!(!quiet.text().contains("usage") && quiet.text().ends_with(DONE), "{}", quiet.text());
+    assert_eq!((said(&quiet.body), said(&loud.body)), ("ab".to_owned(), "ab".to_owned()));
+    for answer in [quiet, loud] {
+        let row = gateway.row(&answer).await;
+        assert_eq!((row.inference.usage.input_tokens, row.inference.cost), (Some(7), Some(14.0)));
+    }
+}
+
+#[tokio::test]
 async fn a_model_in_the_path_becomes_the_first_member() {
     let upstream = Upstream::always(vec![good("ok")]).await;
     let gateway = Gateway::start(&model(&upstream, "")).await;

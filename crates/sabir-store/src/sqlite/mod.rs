@@ -72,7 +72,7 @@ impl SqliteLedger {
         // The writer has its log copied when it likes.
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-        connection.pragma_update(None, "cache_size", -8_000)?;
+        connection.pragma_update(None, "cache_size", -2_000)?;
         let (readers, reading) = Readers::start(path, READERS)?;
         let (writer, writing) = Writer::start(connection, readers.clone(), options.wait)?;
         let threads = Mutex::new(Threads { writer: Some(writing), readers: reading });

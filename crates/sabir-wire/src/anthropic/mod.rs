@@ -5,7 +5,7 @@
 //! writes the other side reads. A request that `parse` read says so in its `rest.protocol`, and
 //! `emit` then writes it as it came, without the adjustments that other doors' requests need.
 
-mod block;
+pub(crate) mod block;
 pub mod decode;
 pub mod emit;
 pub mod error;
@@ -17,7 +17,7 @@ pub mod render;
 mod usage;
 
 /// The provider types whose thinking signatures Anthropic's models accept.
-pub(crate) const SIGNERS: &[&str] = &["anthropic", "gcp_vertex_anthropic"];
+pub(crate) const SIGNERS: &[&str] = &["anthropic", "gcp_vertex_anthropic", "vertex_anthropic"];
 
 /// The tool that a model is made to call where it has no other way to answer in JSON.
 pub const JSON_TOOL: &str = "json_answer";

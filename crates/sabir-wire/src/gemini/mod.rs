@@ -14,6 +14,7 @@ mod ids;
 pub mod model;
 pub mod parse;
 mod part;
+pub mod predict;
 pub mod render;
 mod schema;
 mod seal;
@@ -24,7 +25,7 @@ use std::borrow::Cow;
 use sabir_types::{Map, Value};
 
 /// The provider types whose thought signatures Gemini's models accept.
-pub(crate) const SIGNERS: &[&str] = &["google_ai_studio_gemini", "gcp_vertex_gemini"];
+pub(crate) const SIGNERS: &[&str] = &["google_ai_studio_gemini", "gcp_vertex_gemini", "vertex"];
 
 /// A member's name in camel case; the wire takes both spellings (`inline_data`, `inlineData`).
 fn camel(name: &str) -> Cow<'_, str> {

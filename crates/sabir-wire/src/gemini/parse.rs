@@ -24,10 +24,10 @@ pub fn chat(body: &[u8], model: &str, stream: bool) -> Result<Request> {
         req.system = system_blocks(system)?;
     }
     req.messages = contents(take(&mut body, "contents"))?;
-    for tool in list(take(&mut body, "tools"), "tools")? {
-        tools(map(tool, "tools")?, &mut req.tools)?;
-    }
     let mut rest = Map::new();
+    for tool in list(take(&mut body, "tools"), "tools")? {
+        tools(map(tool, "tools")?, &mut req.tools, &mut rest)?;
+    }
     if let Some(config) = take(&mut body, "toolConfig") {
         let mut config = map(config, "toolConfig")?;
         if let Some(calling) = take(&mut config, "functionCallingConfig") {
@@ -79,7 +79,7 @@ fn contents(contents: Option<Value>) -> Result<Vec<Message>> {
         return Err(Error::bad_request("`contents` is missing").with_param("contents"));
     };
     let mut calls = Calls::default();
-    let mut messages = Vec::new();
+    let mut messages: Vec<Message> = Vec::new();
     for (at, content) in list(Some(contents), "contents")?.into_iter().enumerate() {
         let name = format!("contents[{at}]");
         let mut content = map(content, &name)?;
@@ -95,10 +95,19 @@ fn contents(contents: Option<Value>) -> Result<Vec<Message>> {
             },
         };
         let parts = list(take(&mut content, "parts"), &format!("{name}.parts"))?;
-        let mut message = Message::new(role, join_thoughts(parts.into_iter().map(part::read).collect()));
+        let mut message = Message::new(role, parts.into_iter().map(part::read).collect());
         message.content.iter_mut().for_each(|block| calls.complete(block));
         message.rest = content;
-        messages.push(message);
+        match messages.last_mut() {
+            // A turn that was streamed comes back chunk by chunk.
+            Some(last) if role == Role::Assistant && last.role == role && message.rest.is_empty() => {
+                last.content.append(&mut message.content);
+            }
+            _ => messages.push(message),
+        }
+    }
+    for message in messages.iter_mut().filter(|message| message.role == Role::Assistant) {
+        message.content = join(std::mem::take(&mut message.content));
     }
     if messages.is_empty() {
         return Err(Error::bad_request("`contents` is empty").with_param("contents"));
@@ -106,29 +115,55 @@ fn contents(contents: Option<Value>) -> Result<Vec<Message>> {
     Ok(messages)
 }
 
-/// Joins the pieces of another provider's streamed thought, whose last one carries what was packed.
-fn join_thoughts(blocks: Vec<Block>) -> Vec<Block> {
+/// Joins the pieces of what was streamed: texts, and another provider's thought, whose last piece
+/// carries what was packed. Empty texts, which only carried an end, are nothing.
+fn join(blocks: Vec<Block>) -> Vec<Block> {
     let mut out: Vec<Block> = Vec::with_capacity(blocks.len());
     for mut block in blocks {
-        if let Block::Thinking(last) = &mut block
-            && seal::is_foreign(last.provider.as_deref())
-            && last.text.is_none()
-        {
-            let mut pieces = Vec::new();
-            while let Some(Block::Thinking(Thinking { text: Some(text), signature: None, provider, .. })) = out.last() {
-                if seal::is_foreign(provider.as_deref()) {
-                    break;
+        match &mut block {
+            Block::Text(text) if text.signature.is_none() => {
+                if text.text.is_empty() {
+                    continue;
                 }
-                pieces.push(text.clone());
-                out.pop();
+                if let Some(Block::Text(last)) = out.last_mut()
+                    && last.signature.is_none()
+                {
+                    last.text.push_str(&text.text);
+                    continue;
+                }
             }
-            if last.summary.is_empty() && !pieces.is_empty() {
-                last.text = Some(pieces.into_iter().rev().collect());
+            Block::Thinking(last) if seal::is_foreign(last.provider.as_deref()) && last.text.is_none() => {
+                let text = pieces(&mut out);
+                if last.summary.is_empty() {
+                    last.text = text;
+                }
             }
+            _ => {}
         }
         out.push(block);
     }
     out
+}
+
+/// Takes the unsigned thoughts from the end.
+fn pieces(blocks: &mut Vec<Block>) -> Option<String> {
+    let mut from = blocks.len();
+    while let Some(Block::Thinking(Thinking { text: Some(_), signature: None, provider, .. })) =
+        from.checked_sub(1).map(|at| &blocks[at])
+    {
+        if seal::is_foreign(provider.as_deref()) {
+            break;
+        }
+        from -= 1;
+    }
+    let text: String = blocks
+        .drain(from..)
+        .filter_map(|block| match block {
+            Block::Thinking(thinking) => thinking.text,
+            _ => None,
+        })
+        .collect();
+    (!text.is_empty()).then_some(text)
 }
 
 /// The calls of a conversation so far, by which results without an id find theirs.
@@ -167,7 +202,7 @@ impl Calls {
     }
 }
 
-fn tools(mut tool: Map<String, Value>, out: &mut Vec<Tool>) -> Result<()> {
+fn tools(mut tool: Map<String, Value>, out: &mut Vec<Tool>, rest: &mut Map<String, Value>) -> Result<()> {
     for declaration in list(take(&mut tool, "functionDeclarations"), "tools.functionDeclarations")? {
         let mut declaration = map(declaration, "tools.functionDeclarations")?;
         let name = match take(&mut declaration, "name") {
@@ -182,21 +217,11 @@ fn tools(mut tool: Map<String, Value>, out: &mut Vec<Tool>) -> Result<()> {
             Some(schema) => Some(schema),
             None => take(&mut declaration, "parameters").map(schema::from_wire),
         };
-        if declaration.is_empty() {
-            out.push(Tool { name, description, kind: ToolKind::Function { parameters, strict: None }, cache: None });
-            continue;
+        // `response`, `behavior` and what may come: other providers can do without.
+        for (key, value) in declaration.into_iter().filter(|(_, value)| !value.is_null()) {
+            rest.insert(format!("tools.{name}.{}", camel(&key)), value);
         }
-        // `response`, `behavior` and what may come: the declaration stays whole.
-        let mut whole = Map::new();
-        whole.insert("name".into(), Value::String(name.clone()));
-        if let Some(text) = description {
-            whole.insert("description".into(), Value::String(text));
-        }
-        if let Some(schema) = parameters {
-            whole.insert("parametersJsonSchema".into(), schema);
-        }
-        whole.extend(declaration.into_iter().map(|(key, value)| (camel(&key).into_owned(), value)));
-        out.push(provider_tool(name, "functionDeclarations", Value::Array(vec![Value::Object(whole)])));
+        out.push(Tool { name, description, kind: ToolKind::Function { parameters, strict: None }, cache: None });
     }
     for (key, value) in tool {
         if !value.is_null() {

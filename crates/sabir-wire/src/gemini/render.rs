@@ -203,8 +203,12 @@ impl EventWriter {
         self.chunk(json!({"content": {"parts": [part], "role": "model"}, "index": choice}), out);
     }
 
-    fn chunk(&mut self, candidate: Value, out: &mut Vec<u8>) {
+    fn chunk(&mut self, mut candidate: Value, out: &mut Vec<u8>) {
         self.fresh = false;
+        if let Value::Object(candidate) = &mut candidate {
+            // A client takes a chunk without parts for a broken answer, and forgets the whole turn.
+            candidate.entry("content").or_insert_with(|| json!({"parts": [{"text": ""}], "role": "model"}));
+        }
         let mut body = Map::from_iter([("candidates".to_owned(), Value::Array(vec![candidate]))]);
         body.extend(self.body());
         sse::encode(out, None, &Value::Object(body).to_string());

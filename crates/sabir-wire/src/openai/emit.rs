@@ -8,6 +8,7 @@ mod reasoning;
 
 pub use dialect::{Choices, Dialect, ReasoningStyle, is_reasoning_model};
 pub use limits::fits;
+pub(crate) use reasoning::effort_for;
 
 use std::borrow::Cow;
 
@@ -21,7 +22,8 @@ use serde_json::json;
 pub fn chat(req: &ChatRequest, model: &str, dialect: &Dialect, warnings: &mut Vec<Warning>) -> Result<Vec<u8>> {
     let mut out = Map::new();
     out.insert("model".into(), model.into());
-    let mut messages = Writer { model, dialect, warnings }.messages(req)?;
+    let foreign = req.rest.protocol.is_some_and(|protocol| protocol != Protocol::OpenAi);
+    let mut messages = Writer { model, dialect, warnings, foreign }.messages(req)?;
     if dialect.alternate {
         messages = limits::alternating(messages);
     }
@@ -66,7 +68,7 @@ pub fn chat(req: &ChatRequest, model: &str, dialect: &Dialect, warnings: &mut Ve
             }
         }
     }
-    if req.rest.protocol.is_some_and(|protocol| protocol != Protocol::OpenAi) {
+    if foreign {
         for name in req.rest.members.keys() {
             warnings.push(left_out(name));
         }
@@ -93,6 +95,8 @@ struct Writer<'a> {
     model: &'a str,
     dialect: &'a Dialect,
     warnings: &'a mut Vec<Warning>,
+    /// The request came in another protocol: members of its messages mean nothing here.
+    foreign: bool,
 }
 
 impl Writer<'_> {
@@ -204,7 +208,7 @@ impl Writer<'_> {
             out.insert("tool_calls".into(), calls.into());
         }
         self.name(message, &mut out);
-        out.extend(message.rest.iter().map(|(name, value)| (name.clone(), value.clone())));
+        self.rest(message, &mut out);
         Ok(Value::Object(out))
     }
 
@@ -230,7 +234,7 @@ impl Writer<'_> {
         out.insert("role".into(), role.into());
         out.insert("content".into(), content);
         self.name(message, &mut out);
-        out.extend(message.rest.iter().map(|(name, value)| (name.clone(), value.clone())));
+        self.rest(message, &mut out);
         Value::Object(out)
     }
 
@@ -240,6 +244,14 @@ impl Writer<'_> {
             out.insert("name".into(), name.as_str().into());
         } else {
             self.left_out("messages.name");
+        }
+    }
+
+    fn rest(&mut self, message: &Message, out: &mut Map<String, Value>) {
+        if self.foreign {
+            message.rest.keys().for_each(|name| self.left_out(&format!("messages.{name}")));
+        } else {
+            out.extend(message.rest.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
     }
 

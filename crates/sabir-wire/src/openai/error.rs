@@ -55,6 +55,11 @@ fn status_code(value: &Value) -> Option<u16> {
     value.as_u64().and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code))
 }
 
+/// Reads an error object that is known to be one.
+pub(crate) fn object(status: u16, value: &Value, body: &[u8]) -> Error {
+    read(status, value, body, &[])
+}
+
 fn read(status: u16, value: &Value, body: &[u8], codes: Codes) -> Error {
     // Gemini's compatible surface wraps the object in an array.
     let value = match value {

@@ -43,6 +43,11 @@ pub fn embedding(body: &[u8]) -> Result<Peek> {
     look(body, Rules { model: true, needs: "input" })
 }
 
+/// Looks at a request of the Responses API.
+pub fn response(body: &[u8]) -> Result<Peek> {
+    look(body, Rules { model: true, needs: "input" })
+}
+
 /// Looks at a chat request whose model stands in the path (Azure's deployments).
 pub fn deployment(body: &[u8]) -> Result<Peek> {
     look(body, Rules { model: false, needs: "messages" })
@@ -116,7 +121,7 @@ fn look(body: &[u8], rules: Rules) -> Result<Peek> {
 }
 
 /// The body as text, or what is wrong with it.
-pub(super) fn text(body: &[u8]) -> Result<&str> {
+pub(crate) fn text(body: &[u8]) -> Result<&str> {
     let text = std::str::from_utf8(body)
         .map_err(|e| Error::bad_request(format!("the body is not UTF-8 text (byte {})", e.valid_up_to())))?;
     match text.bytes().find(|b| !b.is_ascii_whitespace()) {
@@ -131,7 +136,7 @@ pub(super) fn text(body: &[u8]) -> Result<&str> {
 }
 
 /// The message for a body that is not JSON.
-pub(super) fn not_json(error: &serde_json::Error) -> Error {
+pub(crate) fn not_json(error: &serde_json::Error) -> Error {
     Error::bad_request(format!("the body is not valid JSON: {error}"))
 }
 

@@ -401,7 +401,7 @@ fn around(frame: &Frame, usage_wanted: bool, tier: Option<&str>, fingerprint: Op
 /// The error object that clients read.
 pub fn error(error: &Error) -> Value {
     let upstream = error.upstream();
-    let code = upstream.and_then(|upstream| upstream.code.clone()).or_else(|| code(error.kind()).map(str::to_owned));
+    let code = upstream.and_then(|upstream| upstream.code.clone()).or_else(|| code(error).map(str::to_owned));
     json!({"error": {
         "message": error.message(),
         "type": upstream.and_then(|upstream| upstream.kind.as_deref()).unwrap_or_else(|| error_type(error.kind())),
@@ -429,13 +429,14 @@ fn error_type(kind: ErrorKind) -> &'static str {
     }
 }
 
-fn code(kind: ErrorKind) -> Option<&'static str> {
-    Some(match kind {
+fn code(error: &Error) -> Option<&'static str> {
+    Some(match error.kind() {
         ErrorKind::ContextLength => "context_length_exceeded",
         ErrorKind::ContentFilter => "content_filter",
         ErrorKind::Unsupported => "unsupported_parameter",
         ErrorKind::Authentication => "invalid_api_key",
-        ErrorKind::NotFound => "model_not_found",
+        // Other things than models have no code: clients would look for the wrong one.
+        ErrorKind::NotFound if error.param() == Some("model") => "model_not_found",
         ErrorKind::TooLarge => "request_too_large",
         ErrorKind::RateLimited => "rate_limit_exceeded",
         ErrorKind::QuotaExceeded => "insufficient_quota",

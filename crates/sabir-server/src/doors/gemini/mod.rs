@@ -15,7 +15,7 @@ use axum::{
     extract::{Path, State},
     http::Request,
     response::Response,
-    routing::get,
+    routing::{get, post},
 };
 use sabir_types::{Error, ErrorKind, Result};
 
@@ -23,12 +23,14 @@ use crate::app::App;
 
 /// Its routes, to be mounted at the root.
 pub fn routes() -> Router<App> {
-    let mut router = Router::new();
+    // The newest clients say `v1`, where the OpenAI door lists its models, and hands over what
+    // Google's clients ask there.
+    let mut router = Router::new().route("/v1/models/{*model}", post(call));
     for base in ["/gemini/v1beta", "/gemini/v1", "/v1beta"] {
         router = router
             .route(&format!("{base}/models"), get(models::list))
             // The name of a model and of its method are one segment: `{model}:{method}`.
-            .route(&format!("{base}/models/{{*rest}}"), get(models::retrieve).post(call));
+            .route(&format!("{base}/models/{{*model}}"), get(models::retrieve).post(call));
     }
     router
 }
@@ -117,6 +119,7 @@ fn split(rest: &str) -> Result<(&str, Method)> {
     }
 }
 
+pub use models::{list as list_models, retrieve as retrieve_model};
 pub use render::error as error_response;
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ const PAGE: usize = 50;
 const MOST: usize = 1000;
 
 /// `GET …/models`, page by page.
-pub(super) async fn list(State(app): State<App>, RawQuery(asked): RawQuery, headers: HeaderMap) -> Response {
+pub async fn list(State(app): State<App>, RawQuery(asked): RawQuery, headers: HeaderMap) -> Response {
     let asked = asked.unwrap_or_default();
     if let Err(e) = admitted(&app, &headers, &asked) {
         return error(&e);
@@ -43,7 +43,7 @@ pub(super) async fn list(State(app): State<App>, RawQuery(asked): RawQuery, head
 }
 
 /// `GET …/models/{model}`
-pub(super) async fn retrieve(
+pub async fn retrieve(
     State(app): State<App>,
     Path(model): Path<String>,
     RawQuery(asked): RawQuery,

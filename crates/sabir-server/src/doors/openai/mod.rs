@@ -67,4 +67,4 @@ async fn call(app: App, request: Request<Body>, operation: Operation, deployment
     }
 }
 
-pub use render::error as error_response;
+pub use render::{add_headers, error as error_response, failure_response};

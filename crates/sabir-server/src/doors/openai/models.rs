@@ -18,18 +18,23 @@ use super::{
 use crate::{
     app::App,
     doors::{
-        anthropic,
+        anthropic, gemini,
         shared::{json_response, now},
     },
 };
 
 /// What every request of Anthropic's clients carries.
 const ANTHROPIC: &str = "anthropic-version";
+/// What requests of Google's clients carry.
+const GOOGLE: &str = "x-goog-api-key";
 
-/// `GET /v1/models`. Anthropic's clients ask at the same path, and say who they are.
+/// `GET /v1/models`. Anthropic's and Google's clients ask at the same path, and say who they are.
 pub(super) async fn list(State(app): State<App>, asked: RawQuery, headers: HeaderMap) -> Response {
     if headers.contains_key(ANTHROPIC) {
         return anthropic::list_models(State(app), asked, headers).await;
+    }
+    if headers.contains_key(GOOGLE) {
+        return gemini::list_models(State(app), asked, headers).await;
     }
     if let Err(e) = admitted(&app, &headers) {
         return error(&e);
@@ -40,9 +45,17 @@ pub(super) async fn list(State(app): State<App>, asked: RawQuery, headers: Heade
 }
 
 /// `GET /v1/models/{model}`
-pub(super) async fn retrieve(State(app): State<App>, Path(model): Path<String>, headers: HeaderMap) -> Response {
+pub(super) async fn retrieve(
+    State(app): State<App>,
+    Path(model): Path<String>,
+    asked: RawQuery,
+    headers: HeaderMap,
+) -> Response {
     if headers.contains_key(ANTHROPIC) {
         return anthropic::retrieve_model(State(app), Path(model), headers).await;
+    }
+    if headers.contains_key(GOOGLE) {
+        return gemini::retrieve_model(State(app), Path(model), asked, headers).await;
     }
     if let Err(e) = admitted(&app, &headers) {
         return error(&e);

@@ -87,6 +87,7 @@ pub(super) async fn call(
         });
     }
     options.rewrite = extended.is_some();
+    options.usage_asked = seen.include_usage == Some(true);
     from_headers(&parts.headers, &mut options, &mut episode_id)?;
     let stream = seen.stream && operation == Operation::Chat;
     let raw_usage = extended.is_some_and(|extended| extended.raw_usage);

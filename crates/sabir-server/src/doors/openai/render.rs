@@ -174,8 +174,13 @@ impl FrameWriter for Writer {
 
 /// The answer to a call that came to nothing.
 pub(super) fn failure(failure: &Failure, ask: &Ask) -> Response {
+    self::failure_response(failure, ask.extended.is_none().then_some(Protocol::OpenAi))
+}
+
+/// The answer to a call that came to nothing, in the provider's own words if it speaks `door`.
+pub fn failure_response(failure: &Failure, door: Option<Protocol>) -> Response {
     let error = &failure.error;
-    let own_words = if ask.extended.is_none() { verbatim(error, failure.protocol, Protocol::OpenAi) } else { None };
+    let own_words = door.and_then(|door| verbatim(error, failure.protocol, door));
     let mut response = own_words.unwrap_or_else(|| self::error(error));
     let headers = response.headers_mut();
     pass_on(headers, &failure.headers, is_read);
@@ -219,7 +224,8 @@ fn status(error: &Error) -> StatusCode {
     }
 }
 
-fn add_headers(headers: &mut HeaderMap, facts: &Facts) {
+/// What the gateway and the provider say about an answer.
+pub fn add_headers(headers: &mut HeaderMap, facts: &Facts) {
     set_facts(headers, facts);
     pass_on(headers, &facts.headers, is_read);
     request_id(headers, &facts.headers, &facts.inference_id.to_string());

@@ -8,5 +8,5 @@ mod seal;
 mod write;
 
 pub(super) use read::{Fault, Mark, content};
-pub(super) use seal::{seal, unseal};
+pub(crate) use seal::{PREFIX as SEALED, seal, unseal};
 pub(super) use write::{CacheMark, Content, EMPTY, Known, Piece, Source, answer, arguments, raw, wrap};

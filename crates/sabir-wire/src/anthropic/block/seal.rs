@@ -10,7 +10,8 @@
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use sabir_types::Thinking;
 
-const PREFIX: &str = "sabir:";
+/// What a packed thought begins with.
+pub(crate) const PREFIX: &str = "sabir:";
 
 /// Packs everything but the visible text.
 pub(crate) fn seal(thinking: &Thinking) -> String {

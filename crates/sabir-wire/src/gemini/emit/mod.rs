@@ -76,9 +76,12 @@ fn kept(req: &ChatRequest) -> Option<&Map<String, Value>> {
     (req.rest.protocol == Some(Protocol::Gemini)).then_some(&req.rest.members)
 }
 
+/// What the path of a tool's member begins with.
+const OF_TOOLS: &str = "tools.";
+
 /// Adds members; objects are merged, and what our vocabulary said already stands.
 fn merge(body: &mut Map<String, Value>, members: &Map<String, Value>) {
-    for (name, value) in members {
+    for (name, value) in members.iter().filter(|(name, _)| !name.starts_with(OF_TOOLS)) {
         match (body.get_mut(name), value) {
             (None, value) => {
                 body.insert(name.clone(), value.clone());
@@ -119,7 +122,7 @@ fn tools(req: &ChatRequest, warnings: &mut Vec<Warning>) -> Result<Vec<Value>> {
                 if *strict == Some(true) {
                     warn(warnings, "tools.strict", "gemini cannot be held to a tool's schema");
                 }
-                functions.push(function(tool, parameters.as_ref()));
+                functions.push(function(tool, parameters.as_ref(), kept(req)));
             }
             ToolKind::Custom { .. } => {
                 return Err(Error::unsupported(
@@ -144,7 +147,7 @@ fn tools(req: &ChatRequest, warnings: &mut Vec<Warning>) -> Result<Vec<Value>> {
     Ok(others)
 }
 
-fn function(tool: &Tool, parameters: Option<&Value>) -> Value {
+fn function(tool: &Tool, parameters: Option<&Value>, kept: Option<&Map<String, Value>>) -> Value {
     let mut out = Map::new();
     out.insert("name".into(), Value::from(tool.name.as_str()));
     if let Some(text) = &tool.description {
@@ -156,6 +159,12 @@ fn function(tool: &Tool, parameters: Option<&Value>) -> Value {
             Some(subset) => out.insert("parameters".into(), subset),
             None => out.insert("parametersJsonSchema".into(), schema.clone()),
         };
+    }
+    for (path, value) in kept.into_iter().flatten() {
+        let member = path.strip_prefix(OF_TOOLS).and_then(|path| path.strip_prefix(&*tool.name)?.strip_prefix('.'));
+        if let Some(member) = member.filter(|member| !member.contains('.')) {
+            out.insert(member.to_owned(), value.clone());
+        }
     }
     Value::Object(out)
 }

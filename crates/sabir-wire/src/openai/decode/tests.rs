@@ -124,3 +124,49 @@ fn absurd_figures_do_not_overflow() {
         "completion_tokens_details": {"reasoning_tokens": most}});
     assert_eq!(usage(&raw).total(), Some(most));
 }
+
+const CAREFUL: Reading =
+    Reading { inline_thoughts: true, codes: &[("1002", ErrorKind::RateLimited), ("2013", ErrorKind::BadRequest)] };
+
+#[test]
+fn errors_with_a_good_status() {
+    let body = |code: u32, message: &str| {
+        format!(r#"{{"choices":null,"base_resp":{{"status_code":{code},"status_msg":"{message}"}}}}"#)
+    };
+    for (code, message, kind) in [
+        (1002, "slow down", ErrorKind::RateLimited),
+        (2013, "invalid params", ErrorKind::BadRequest),
+        (2013, "invalid params, context window exceeds limit", ErrorKind::ContextLength),
+        (7, "what", ErrorKind::Upstream),
+    ] {
+        let body = body(code, message);
+        for error in [
+            CAREFUL.chat(body.as_bytes()).unwrap_err(),
+            CAREFUL.glance(Operation::Chat, body.as_bytes()).unwrap_err(),
+            CAREFUL.glance_event(&body).unwrap_err(),
+            CAREFUL.stream().feed(format!("data: {body}\n\n").as_bytes(), &mut Vec::new()).unwrap_err(),
+        ] {
+            assert_eq!((error.kind(), error.message()), (kind, message));
+            assert_eq!(error.upstream().unwrap().code, Some(code.to_string()));
+        }
+    }
+    let good =
+        r#"{"choices":[{"message":{"content":"x"},"finish_reason":"max_output"}],"base_resp":{"status_code":0}}"#;
+    assert_eq!(CAREFUL.chat(good.as_bytes()).unwrap().choices[0].finish_reason, Some(FinishReason::Length));
+}
+
+#[test]
+fn what_may_be_a_tag_is_not_lost_before_a_call() {
+    let call = r#"{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}"#;
+    let body = format!(
+        "data: {{\"choices\":[{{\"delta\":{{\"content\":\"<thi\"}}}}]}}\n\n\
+         data: {{\"choices\":[{{\"delta\":{{\"tool_calls\":[{call}]}},\"finish_reason\":\"tool_calls\"}}]}}\n\n"
+    );
+    let (mut stream, mut out) = (CAREFUL.stream(), Vec::new());
+    stream.feed(body.as_bytes(), &mut out).unwrap();
+    stream.finish(&mut out).unwrap();
+    let mut all = sabir_types::Accumulator::new();
+    out.iter().for_each(|event| all.push(event));
+    let content = &all.finish().choices[0].content;
+    assert_eq!((content[0].as_text(), content[1].kind()), (Some("<thi"), "tool call"));
+}

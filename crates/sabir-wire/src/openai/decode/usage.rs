@@ -32,10 +32,13 @@ pub fn usage(raw: &Value) -> Usage {
         input_tokens: input,
         output_tokens: output,
         cache_read_tokens: cached,
-        cache_write_tokens: number("/prompt_tokens_details/cache_write_tokens"),
+        cache_write_tokens: number("/prompt_tokens_details/cache_write_tokens")
+            .or_else(|| number("/input_tokens_details/cache_write_tokens")),
         reasoning_tokens: reasoning,
-        input_audio_tokens: number("/prompt_tokens_details/audio_tokens"),
-        output_audio_tokens: number("/completion_tokens_details/audio_tokens"),
+        input_audio_tokens: number("/prompt_tokens_details/audio_tokens")
+            .or_else(|| number("/input_tokens_details/audio_tokens")),
+        output_audio_tokens: number("/completion_tokens_details/audio_tokens")
+            .or_else(|| number("/output_tokens_details/audio_tokens")),
         raw: Some(raw.clone()),
     }
 }

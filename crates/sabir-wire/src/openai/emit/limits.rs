@@ -198,3 +198,7 @@ fn knows(choice: &Value, can: Choices) -> bool {
         _ => can.named,
     }
 }
+
+#[cfg(test)]
+#[path = "limits_tests.rs"]
+mod tests;

@@ -71,7 +71,7 @@ pub(super) fn reasoning(
 
 /// The effort that a number of thinking tokens stands for: the steps are those that the field's
 /// documentation gives for its efforts (1,024 low, 8,192 medium, 24,576 high).
-fn effort_for(budget: i64) -> Effort {
+pub(crate) fn effort_for(budget: i64) -> Effort {
     match budget {
         0 => Effort::None,
         i64::MIN..=-1 => Effort::Medium,

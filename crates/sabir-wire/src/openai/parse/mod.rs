@@ -14,6 +14,7 @@ use sabir_types::{
 use serde::Deserialize;
 
 pub(super) use self::object::wrong;
+pub(crate) use self::part::{by_name, locate, standard};
 use self::{
     message::{Conversation, MessageIn},
     object::{object, read},

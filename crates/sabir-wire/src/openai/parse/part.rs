@@ -267,7 +267,7 @@ pub(super) fn cache(breakpoint: Option<Value>, control: Option<Value>) -> Option
 }
 
 /// Where the bytes are: at a URL, or in it.
-fn locate(url: String, path: &str) -> Result<(Source, Option<String>)> {
+pub(crate) fn locate(url: String, path: &str) -> Result<(Source, Option<String>)> {
     if let Some(data) = url.strip_prefix("data:") {
         let (data, mime) = inline(data, path)?;
         return Ok((Source::Base64(data), mime));
@@ -288,7 +288,7 @@ fn inline(url: &str, path: &str) -> Result<(String, Option<String>)> {
 }
 
 /// Base64 as the vocabulary wants it; other flavours (URL-safe, unpadded, wrapped) are rewritten.
-fn standard(data: String, path: &str) -> Result<String> {
+pub(crate) fn standard(data: String, path: &str) -> Result<String> {
     let body = data.trim_end_matches('=');
     let is_standard = data.len().is_multiple_of(4)
         && data.len() - body.len() <= 2
@@ -338,7 +338,7 @@ fn unescape(text: &str) -> Vec<u8> {
 }
 
 /// The media type that a file's name tells.
-fn by_name(name: Option<&str>) -> Option<&'static str> {
+pub(crate) fn by_name(name: Option<&str>) -> Option<&'static str> {
     let (_, ending) = name?.rsplit_once('.')?;
     Some(match ending.to_ascii_lowercase().as_str() {
         "pdf" => "application/pdf",

@@ -1,0 +1,196 @@
+//! The parameters of Google's SDK as a body of its API.
+//!
+//! Invariants: what the SDK takes in short forms (texts, single parts) is written out; its one
+//! `config` is taken apart; what only the SDK itself would look at is named to the caller.
+
+use sabir_types::{Error, Map, Result, Value};
+use serde_json::json;
+
+/// What the SDK writes before bytes.
+const BYTES: &str = "bytes:";
+
+/// Members of `config` that do not belong into `generationConfig`.
+const TOP: [(&str, &str); 5] = [
+    ("tools", "tools"),
+    ("tool_config", "toolConfig"),
+    ("safety_settings", "safetySettings"),
+    ("cached_content", "cachedContent"),
+    ("labels", "labels"),
+];
+
+/// Members of `config` that are about the SDK's own work.
+const SDK: [&str; 3] = ["automatic_function_calling", "http_options", "should_return_http_response"];
+
+/// The body, and the names of what was left out.
+pub(super) fn body(mut extra: Map<String, Value>, left_out: &mut Vec<String>) -> Result<Map<String, Value>> {
+    let mut body = Map::new();
+    body.insert("contents".into(), contents(extra.remove("contents").unwrap_or_default())?);
+    match extra.remove("config") {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(config)) => self::config(config, &mut body, left_out)?,
+        Some(_) => return Err(Error::bad_request("`config`: expected an object").with_param("config")),
+    }
+    // A caller without the SDK may say things where the API has them.
+    body.extend(extra);
+    Ok(body)
+}
+
+fn config(config: Map<String, Value>, body: &mut Map<String, Value>, left_out: &mut Vec<String>) -> Result<()> {
+    let mut generation = Map::new();
+    for (name, value) in config {
+        let snake = snake(&name);
+        if snake == "system_instruction" {
+            body.insert("systemInstruction".into(), json!({"parts": system(value)?}));
+        } else if let Some((_, top)) = TOP.iter().find(|(known, _)| *known == snake) {
+            body.insert((*top).into(), value);
+        } else if SDK.contains(&snake.as_str()) {
+            left_out.push(format!("config.{name}"));
+        } else {
+            generation.insert(name, value);
+        }
+    }
+    if !generation.is_empty() {
+        body.insert("generationConfig".into(), Value::Object(generation));
+    }
+    Ok(())
+}
+
+/// A text, a part, several of them, or a whole content.
+fn system(value: Value) -> Result<Vec<Value>> {
+    match value {
+        Value::Object(mut content) if content.contains_key("parts") => match content.remove("parts") {
+            Some(Value::Array(parts)) => Ok(parts),
+            Some(part) => Ok(vec![part]),
+            None => Ok(Vec::new()),
+        },
+        Value::Array(items) => {
+            items.into_iter().filter(|item| !item.is_null()).map(|item| part(item, "config")).collect()
+        }
+        one => Ok(vec![part(one, "config.system_instruction")?]),
+    }
+}
+
+/// A list of contents from everything that the SDK takes for one.
+fn contents(value: Value) -> Result<Value> {
+    let items = match value {
+        Value::Array(items) => items,
+        one => vec![one],
+    };
+    let mut contents: Vec<Value> = Vec::new();
+    let mut loose: Vec<Value> = Vec::new();
+    let close = |loose: &mut Vec<Value>, contents: &mut Vec<Value>| {
+        if !loose.is_empty() {
+            contents.push(json!({"role": "user", "parts": std::mem::take(loose)}));
+        }
+    };
+    for (at, mut item) in items.into_iter().enumerate() {
+        if item.is_null() {
+            continue;
+        }
+        decode(&mut item);
+        let is_content =
+            item.as_object().is_some_and(|object| object.contains_key("parts") || object.contains_key("role"));
+        if is_content {
+            close(&mut loose, &mut contents);
+            if let Some(Value::Array(parts)) = item.get_mut("parts") {
+                parts.retain(|part| !part.is_null());
+            }
+            contents.push(item);
+        } else {
+            loose.push(part(item, &format!("contents[{at}]"))?);
+        }
+    }
+    close(&mut loose, &mut contents);
+    Ok(Value::Array(contents))
+}
+
+fn part(item: Value, path: &str) -> Result<Value> {
+    match item {
+        Value::String(text) => Ok(json!({ "text": text })),
+        Value::Object(_) => Ok(item),
+        _ => Err(Error::bad_request(format!("`{path}`: expected a text, a part or a content")).with_param(path)),
+    }
+}
+
+/// Takes the mark off bytes. What a model or a tool said is not looked at: there it is a text.
+fn decode(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(decode),
+        Value::Object(members) => {
+            for (name, value) in members.iter_mut() {
+                match (name.as_str(), value) {
+                    ("args" | "response", _) => {}
+                    ("data" | "thought_signature" | "thoughtSignature", Value::String(text)) => {
+                        if let Some(bytes) = text.strip_prefix(BYTES) {
+                            *text = bytes.to_owned();
+                        }
+                    }
+                    (_, value) => decode(value),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn snake(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(extra: Value) -> (Value, Vec<String>) {
+        let mut left_out = Vec::new();
+        let Value::Object(extra) = extra else { panic!("not an object") };
+        (Value::Object(body(extra, &mut left_out).unwrap()), left_out)
+    }
+
+    #[test]
+    fn short_forms_are_written_out() {
+        let (body, _) = read(json!({"contents": "hi"}));
+        assert_eq!(body, json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}));
+        let (body, _) = read(json!({"contents": [
+            "what is it?", null, {"inline_data": {"mime_type": "image/png", "data": "bytes:AQI="}},
+            {"role": "model", "parts": [{"function_call": {"name": "f", "args": {"data": "bytes:no"}}}, null]},
+            "and now?",
+        ]}));
+        assert_eq!(
+            body["contents"],
+            json!([
+                {"role": "user", "parts": [
+                    {"text": "what is it?"}, {"inline_data": {"mime_type": "image/png", "data": "AQI="}}]},
+                {"role": "model", "parts": [{"function_call": {"name": "f", "args": {"data": "bytes:no"}}}]},
+                {"role": "user", "parts": [{"text": "and now?"}]},
+            ])
+        );
+    }
+
+    #[test]
+    fn the_config_is_taken_apart() {
+        let (body, left_out) = read(json!({"contents": "hi", "config": {
+            "temperature": 0.1, "system_instruction": "be brief", "tools": [{"google_search": {}}],
+            "safetySettings": [{"category": "c", "threshold": "t"}], "thinking_config": {"thinking_budget": 0},
+            "http_options": {"timeout": 1},
+        }}));
+        assert_eq!(body["systemInstruction"], json!({"parts": [{"text": "be brief"}]}));
+        assert_eq!(body["tools"], json!([{"google_search": {}}]));
+        assert_eq!(body["safetySettings"][0]["category"], "c");
+        assert_eq!(body["generationConfig"], json!({"temperature": 0.1, "thinking_config": {"thinking_budget": 0}}));
+        assert_eq!(left_out, ["config.http_options"]);
+    }
+
+    #[test]
+    fn nothing_else_passes_for_a_content() {
+        let Value::Object(extra) = json!({"contents": [1]}) else { panic!("not an object") };
+        assert!(body(extra, &mut Vec::new()).unwrap_err().message().contains("`contents[0]`"));
+    }
+}

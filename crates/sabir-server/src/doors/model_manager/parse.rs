@@ -1,0 +1,187 @@
+//! An item as the engine takes it.
+//!
+//! Invariant: what an official SDK would send goes out the same; what only an SDK would act upon is
+//! done here (headers, time, further members), refused, or named to the caller.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderName, HeaderValue};
+use sabir_engine::{Call, CallOptions, Source, call::Filtered, plan::HeaderChange};
+use sabir_types::{Error, ErrorKind, Map, Operation, Request, Result, Value, new_id};
+use sabir_wire::{anthropic, gemini as google, openai};
+
+use super::{
+    dialect::{self, Dialect},
+    extra, gemini, proto, responses, tools,
+};
+use crate::app::App;
+
+/// What is known about a call from around it.
+#[derive(Debug, Clone)]
+pub(super) struct Around {
+    /// The caller's name for it.
+    pub(super) request_id: String,
+    /// Who is calling.
+    pub(super) caller: Option<Arc<str>>,
+}
+
+/// What the answer has to look like.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    pub(super) dialect: Dialect,
+    /// The model as the caller wrote it.
+    pub(super) model: String,
+    pub(super) request_id: String,
+    pub(super) custom_id: Option<String>,
+    /// How long the caller gives it, beside the deadline of the call.
+    pub(super) timeout: Option<Duration>,
+    /// Names of what was left out.
+    pub(super) left_out: Vec<String>,
+}
+
+/// Reads an item. `stream` may be denied to it, as in a batch.
+pub(super) fn call(app: &App, item: proto::ModelRequestItem, around: &Around, may_stream: bool) -> Result<(Call, Ask)> {
+    let started = Instant::now();
+    let stream = item.stream && may_stream;
+    let tags = tags(&item, around);
+    let mut body = extra::object(item.extra.unwrap_or_default())?;
+    body.retain(|_, value| !value.is_null());
+    let mut left_out = Vec::new();
+    refuse(&mut body, &mut left_out)?;
+    let extra_headers = headers(body.remove("extra_headers"))?;
+    let timeout = timeout(body.remove("timeout"))?;
+    match body.remove("extra_body") {
+        None => {}
+        Some(Value::Object(more)) => body.extend(more),
+        Some(_) => return Err(Error::bad_request("`extra_body`: expected an object").with_param("extra_body")),
+    }
+    let dialect = Dialect::of(&item.provider, &item.invoke_type, &body)?;
+    let asked = match body.get("model") {
+        Some(Value::String(model)) if !model.is_empty() => model.strip_prefix("models/").unwrap_or(model).to_owned(),
+        _ => return Err(Error::bad_request("`model` is missing").with_param("model")),
+    };
+    if let Some(Value::Array(messages)) = body.get_mut("messages") {
+        messages.retain(|message| !message.is_null());
+    }
+    tools::normalise(dialect, &mut body);
+    let (body, request) = read(dialect, body, &asked, stream, &mut left_out)?;
+    let model = dialect::model(&app.engine().config(), &item.provider, &item.channel, &asked);
+    let options = CallOptions { tags, extra_headers, include_raw: true, ..CallOptions::default() };
+    let call = Call {
+        id: new_id(),
+        episode_id: new_id(),
+        started,
+        door: dialect.protocol(),
+        operation: Operation::Chat,
+        asked: asked.clone(),
+        model,
+        stream,
+        source: Source::Neutral { body: body.into(), request: Box::new(request) },
+        caller: around.caller.clone(),
+        options,
+    };
+    let custom_id = item.custom_id.filter(|id| !id.is_empty());
+    let ask = Ask { dialect, model: asked, request_id: around.request_id.clone(), custom_id, timeout, left_out };
+    Ok((call, ask))
+}
+
+/// The body in the dialect's own form, and what it asks for.
+fn read(
+    dialect: Dialect,
+    mut body: Map<String, Value>,
+    model: &str,
+    stream: bool,
+    left_out: &mut Vec<String>,
+) -> Result<(Vec<u8>, Request)> {
+    let write = |body: &Map<String, Value>| {
+        serde_json::to_vec(body).map_err(|e| Error::internal("a request could not be written").with_source(e))
+    };
+    if dialect == Dialect::Gemini {
+        body.remove("stream");
+        let body = write(&gemini::body(body, left_out)?)?;
+        let request = google::parse::chat(&body, model, stream)?;
+        return Ok((body, request));
+    }
+    body.insert("stream".into(), stream.into());
+    if !stream {
+        body.remove("stream_options");
+    }
+    let bytes = write(&body)?;
+    let request = match dialect {
+        Dialect::Messages => Request::Chat(Box::new(anthropic::parse::chat(&bytes)?)),
+        Dialect::Responses => openai::parse::chat(&write(&responses::as_chat(body)?)?)?,
+        Dialect::Chat | Dialect::Gemini => openai::parse::chat(&bytes)?,
+    };
+    Ok((bytes, request))
+}
+
+/// Who asked, and for whom, for the ledger.
+fn tags(item: &proto::ModelRequestItem, around: &Around) -> Vec<(String, String)> {
+    [
+        ("org_id", item.org_id.as_str()),
+        ("user_id", &item.user_id),
+        ("client_type", &item.client_type),
+        ("region", item.region.as_deref().unwrap_or_default()),
+        ("request_id", &around.request_id),
+        ("custom_id", item.custom_id.as_deref().unwrap_or_default()),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect()
+}
+
+/// Members that ask for something that is not here.
+fn refuse(body: &mut Map<String, Value>, left_out: &mut Vec<String>) -> Result<()> {
+    if body.get("enable_async_task").and_then(Value::as_bool) == Some(true) {
+        let message =
+            "`enable_async_task`: calls in the background are not supported: wait for the answer, or stream it";
+        return Err(Error::new(ErrorKind::NotImplemented, message).with_param("enable_async_task"));
+    }
+    if body.contains_key("extra_query") {
+        return Err(Error::unsupported("extra_query", "`extra_query`: a provider's address cannot be added to"));
+    }
+    body.remove("enable_async_task");
+    // They are about calls in the background, which this is not.
+    for name in ["callback_url", "idempotency_key"] {
+        if body.remove(name).is_some() {
+            left_out.push(name.to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn headers(value: Option<Value>) -> Result<Vec<Filtered<HeaderChange>>> {
+    let wrong = |name: &str, what: &str| {
+        let path = format!("extra_headers.{name}");
+        Error::bad_request(format!("`{path}`: {what}")).with_param(path)
+    };
+    let map = match value {
+        None => return Ok(Vec::new()),
+        Some(Value::Object(map)) => map,
+        Some(_) => return Err(Error::bad_request("`extra_headers`: expected an object").with_param("extra_headers")),
+    };
+    map.into_iter()
+        .map(|(name, value)| {
+            let text = value.as_str().ok_or_else(|| wrong(&name, "expected a string"))?;
+            let value = HeaderValue::from_str(text).map_err(|_| wrong(&name, "is not a header's value"))?;
+            let known = HeaderName::try_from(name.as_str()).map_err(|_| wrong(&name, "is not a header's name"))?;
+            let change = HeaderChange { name: known, value: Some(value) };
+            Ok(Filtered { model: None, provider: None, variant: None, change })
+        })
+        .collect()
+}
+
+/// A number of seconds.
+fn timeout(value: Option<Value>) -> Result<Option<Duration>> {
+    let wrong = || Error::bad_request("`timeout`: expected a number of seconds").with_param("timeout");
+    let seconds = match value {
+        None => return Ok(None),
+        Some(Value::Number(number)) => number.as_f64().ok_or_else(wrong)?,
+        Some(_) => return Err(wrong()),
+    };
+    Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| wrong())
+}
