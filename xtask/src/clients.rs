@@ -61,7 +61,7 @@ fn pytest(python: &Path, gateway: &Path, args: &[&str]) -> Result<()> {
 }
 
 /// The interpreter of an environment in which the requirements are installed.
-fn environment(name: &str, requirements: &Path) -> Result<PathBuf> {
+pub(crate) fn environment(name: &str, requirements: &Path) -> Result<PathBuf> {
     let folder = target()?.join(name);
     let python = folder.join("bin").join("python");
     let wanted =

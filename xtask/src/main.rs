@@ -7,6 +7,7 @@ mod ci;
 mod clients;
 mod demo;
 mod http;
+mod python;
 mod shell;
 mod tidy;
 
@@ -17,8 +18,9 @@ use anyhow::Result;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  ci             everything that has to pass: fmt, clippy, tidy, docs, tests, client suites, deny
-  test           the tests only: cargo test, then the client suites
+  ci             everything that has to pass: fmt, clippy, tidy, docs, tests, client suites,
+                 python package, deny
+  test           the tests only: cargo test, the client suites, the python package
   clients        the client suites only
   tidy           the rules of docs/style.md that a program can check
   demo           build the gateway, start it, make a few calls through it, and leave it running

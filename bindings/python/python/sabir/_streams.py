@@ -52,9 +52,9 @@ class _Pieces(Generic[P, W]):
             raise DecodeError(f"the answer cannot be read: {error}", body) from error
         if not isinstance(data, dict):
             raise DecodeError("the answer cannot be read: an event is not an object", body)
-        error = data.get("error")
-        if error is not None:
-            message = error.get("message") if isinstance(error, dict) else error
+        told = data.get("error")
+        if told is not None:
+            message = told.get("message") if isinstance(told, dict) else told
             raise StreamError(f"the stream brought an error: {message}", data)
         self._all.push(body)
         return self._piece(data)
