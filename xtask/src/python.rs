@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    clients::environment,
+    clients::{environment, install},
     shell::{binary, cargo, root, target, tool},
 };
 
@@ -34,10 +34,7 @@ pub(crate) fn run() -> Result<()> {
         .env("CARGO_TARGET_DIR", target()?)
         .run()?;
     let wheel = only(&wheels)?;
-    tool(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--force-reinstall"])
-        .arg(&wheel)
-        .run()?;
+    install(&python, ["--no-deps", "--force-reinstall", &*wheel.to_string_lossy()])?;
     let config = package.join("pyproject.toml");
     tool(&python)
         .args(["-m", "mypy", "--no-incremental", "--config-file"])
