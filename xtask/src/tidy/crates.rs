@@ -25,7 +25,7 @@ const IMPURE: &[&str] = &["tokio", "hyper", "hyper-util", "reqwest"];
 
 /// What may not be in the lock file, and why.
 const BANNED: &[(&str, &str)] = &[
-    ("reqwest", "the engine's transport is the only HTTP client"),
+    ("reqwest", "hyper is the only HTTP stack"),
     ("openssl", "rustls is the only TLS stack"),
     ("openssl-sys", "rustls is the only TLS stack"),
     ("native-tls", "rustls is the only TLS stack"),
