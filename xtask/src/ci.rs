@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::{
-    clients,
+    clients, python,
     shell::{cargo, tool},
     tidy,
 };
@@ -31,13 +31,18 @@ pub(crate) fn ci() -> Result<()> {
         ("docs", || passed(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").run())),
         ("tests", || passed(cargo(&["test", "--workspace"]).run())),
         ("client suites", || passed(clients::run())),
+        ("python package", || passed(python::run())),
         ("deny", deny),
     ])
 }
 
 /// The tests only.
 pub(crate) fn test() -> Result<()> {
-    run(&[("tests", || passed(cargo(&["test", "--workspace"]).run())), ("client suites", || passed(clients::run()))])
+    run(&[
+        ("tests", || passed(cargo(&["test", "--workspace"]).run())),
+        ("client suites", || passed(clients::run())),
+        ("python package", || passed(python::run())),
+    ])
 }
 
 fn passed(result: Result<()>) -> Result<Ran> {

@@ -61,7 +61,7 @@ fn pytest(python: &Path, gateway: &Path, args: &[&str]) -> Result<()> {
 }
 
 /// The interpreter of an environment in which the requirements are installed.
-fn environment(name: &str, requirements: &Path) -> Result<PathBuf> {
+pub(crate) fn environment(name: &str, requirements: &Path) -> Result<PathBuf> {
     let folder = target()?.join(name);
     let python = folder.join("bin").join("python");
     let wanted =
@@ -72,25 +72,30 @@ fn environment(name: &str, requirements: &Path) -> Result<PathBuf> {
     if usable && fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(python);
     }
-    let with_pip =
-        if usable && tool(&python).args(["-m", "pip", "--version"]).works() { true } else { create(&folder)? };
-    let requirements = requirements.to_string_lossy();
-    let install = ["install", "--quiet", "--disable-pip-version-check", "-r", &*requirements];
-    if with_pip {
-        tool(&python).args(["-m", "pip"]).args(install).run()?;
-    } else {
-        tool(host()?).args(["-m", "pip", "--python"]).arg(&folder).args(install).run()?;
+    if !usable {
+        create(&folder)?;
     }
+    install(&python, ["-r", &*requirements.to_string_lossy()])?;
     fs::write(&stamp, wanted).with_context(|| format!("{} could not be written", stamp.display()))?;
     Ok(python)
 }
 
-/// Makes an empty environment; whether it has a pip of its own.
-fn create(folder: &Path) -> Result<bool> {
+/// Installs into the environment of an interpreter.
+pub(crate) fn install<'a>(python: &Path, what: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    let quiet = ["install", "--quiet", "--disable-pip-version-check"];
+    if tool(python).args(["-m", "pip", "--version"]).works() {
+        return tool(python).args(["-m", "pip"]).args(quiet).args(what).run();
+    }
+    // The system's pip does it from outside.
+    tool(host()?).args(["-m", "pip", "--python"]).arg(python).args(quiet).args(what).run()
+}
+
+/// Makes an empty environment, with a pip of its own if that can be had.
+fn create(folder: &Path) -> Result<()> {
     let host = host()?;
     let venv = || tool(host).args(["-m", "venv", "--clear"]);
     if venv().arg(folder).works() {
-        return Ok(true);
+        return Ok(());
     }
     // Debian keeps `ensurepip` in a package of its own.
     let root = tool("id").arg("-u").output().is_ok_and(|id| id.trim_ascii() == b"0");
@@ -99,13 +104,12 @@ fn create(folder: &Path) -> Result<bool> {
         let installed = apt().args(["install", "python3-venv"]).works()
             || (apt().arg("update").works() && apt().args(["install", "python3-venv"]).works());
         if installed && venv().arg(folder).works() {
-            return Ok(true);
+            return Ok(());
         }
     }
     // Without it, the system's pip can still install into the environment from outside.
     if tool(host).args(["-m", "pip", "--version"]).works() {
-        venv().arg("--without-pip").arg(folder).run()?;
-        return Ok(false);
+        return venv().arg("--without-pip").arg(folder).run();
     }
     bail!("`{host} -m venv` does not work here and there is no pip: install python3-venv");
 }
@@ -113,7 +117,7 @@ fn create(folder: &Path) -> Result<bool> {
 fn host() -> Result<&'static str> {
     match ["python3", "python"].into_iter().find(|python| tool(python).arg("--version").works()) {
         Some(python) => Ok(python),
-        None => bail!("no Python: the client suites need CPython as `python3`"),
+        None => bail!("no Python: the Python suites need CPython as `python3`"),
     }
 }
 

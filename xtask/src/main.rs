@@ -7,6 +7,7 @@ mod ci;
 mod clients;
 mod demo;
 mod http;
+mod python;
 mod shell;
 mod tidy;
 
@@ -17,9 +18,11 @@ use anyhow::Result;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  ci             everything that has to pass: fmt, clippy, tidy, docs, tests, client suites, deny
-  test           the tests only: cargo test, then the client suites
+  ci             everything that has to pass: fmt, clippy, tidy, docs, tests, client suites,
+                 python package, deny
+  test           the tests only: cargo test, the client suites, the python package
   clients        the client suites only
+  python         build the python package, install it into an environment of its own, and test it
   tidy           the rules of docs/style.md that a program can check
   demo           build the gateway, start it, make a few calls through it, and leave it running
   bench [ARGS]   build the release binary and run `sabir bench ARGS`";
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         (Some("ci"), true) => ci::ci(),
         (Some("test"), true) => ci::test(),
         (Some("clients"), true) => clients::run(),
+        (Some("python"), true) => python::run(),
         (Some("tidy"), true) => tidy::run(),
         (Some("demo"), true) => demo::run(),
         (Some("bench"), _) => bench(&rest),

@@ -188,7 +188,8 @@ impl Client {
             None => return Err(Error::Closed),
         };
         if let Some(seconds) = options.timeout {
-            let timeout = Duration::try_from_secs_f64(seconds)
+            // `inf` is how Python says that there is no limit; a century does.
+            let timeout = Duration::try_from_secs_f64(seconds.min(3.2e9))
                 .map_err(|_| Error::Request("timeout: expected seconds, from 0".to_owned()))?;
             client = client.with_timeout(timeout);
         }
@@ -260,7 +261,14 @@ impl Stream {
     /// Ends the call. An event that somebody waits for still comes.
     fn close(&self) {
         let stream = self.stream.clone();
+        // Where it runs, since what ends with it may want to be told there.
         self.runtime.spawn(async move { drop(stream.lock().await.take()) });
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

@@ -241,7 +241,7 @@ impl HttpBuilder {
         if let Some(problem) = self.problem {
             return Err(Error::Config(problem));
         }
-        Ok(Sabir::over(Link::Http(HttpLink::new(&self.url, &self.roots)?), self.settings))
+        Ok(Sabir::over(Link::Http(Box::new(HttpLink::new(&self.url, &self.roots)?)), self.settings))
     }
 }
 

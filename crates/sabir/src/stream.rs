@@ -102,8 +102,11 @@ impl Stream for RawStream {
                 }
                 Poll::Ready(end) => {
                     this.body = None;
-                    // The marker may lack its blank line; whatever else does was cut off.
-                    if !this.marked && (end.is_some() || this.take(None).is_err() || !this.marked) {
+                    if end.is_none() && !this.marked {
+                        // The marker may lack its blank line; whatever else does was cut off.
+                        drop(this.take(None));
+                    }
+                    if !this.marked {
                         this.held.clear();
                         this.fail(match end {
                             Some(Err(error)) => Error::connection("the connection broke within a stream", error),

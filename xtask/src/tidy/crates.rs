@@ -4,7 +4,7 @@
 
 use super::{File, Problem, Tree};
 
-/// The crates of this workspace and those of them that each may depend on.
+/// The crates of this workspace, and the folders of bindings, and those crates that each may depend on.
 const EDGES: &[(&str, &[&str])] = &[
     ("sabir-types", &[]),
     ("sabir-wire", &["sabir-types"]),
@@ -25,7 +25,7 @@ const IMPURE: &[&str] = &["tokio", "hyper", "hyper-util", "reqwest"];
 
 /// What may not be in the lock file, and why.
 const BANNED: &[(&str, &str)] = &[
-    ("reqwest", "the engine's transport is the only HTTP client"),
+    ("reqwest", "hyper is the only HTTP stack"),
     ("openssl", "rustls is the only TLS stack"),
     ("openssl-sys", "rustls is the only TLS stack"),
     ("native-tls", "rustls is the only TLS stack"),
@@ -34,8 +34,11 @@ const BANNED: &[(&str, &str)] = &[
 /// Dependencies between our crates go one way.
 pub(super) fn edges(tree: &Tree, problems: &mut Vec<Problem>) {
     for file in &tree.files {
-        let Some(name) = file.path.strip_prefix("crates/").and_then(|path| path.strip_suffix("/Cargo.toml")) else {
-            continue;
+        let Some(folder) = file.path.strip_suffix("/Cargo.toml") else { continue };
+        let name = match folder.strip_prefix("crates/") {
+            Some(name) => name,
+            None if folder.starts_with("bindings/") => folder,
+            None => continue,
         };
         let Some((_, allowed)) = EDGES.iter().find(|(from, _)| *from == name) else {
             problems.push(file.problem(1, format!("the crate `{name}` has no row in the table in tidy/crates.rs")));
@@ -137,6 +140,14 @@ mod tests {
             &[("crates/sabir-store/Cargo.toml", "[dev-dependencies]\nsabir-engine = { workspace = true }\n")],
         );
         assert_eq!(store, ["crates/sabir-store/Cargo.toml:2: `sabir-store` may not depend on `sabir-engine`"]);
+    }
+
+    #[test]
+    fn bindings_see_the_sdk_only() {
+        let path = "bindings/python/Cargo.toml";
+        assert_eq!(found(edges, &[(path, "[dependencies]\nsabir = { workspace = true }\n")]), [""; 0]);
+        let bad = found(edges, &[(path, "[dependencies]\nsabir-engine.workspace = true\n")]);
+        assert_eq!(bad, ["bindings/python/Cargo.toml:2: `bindings/python` may not depend on `sabir-engine`"]);
     }
 
     #[test]

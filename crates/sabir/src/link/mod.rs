@@ -19,7 +19,7 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, Box<dyn StdError + Send + Sync>>;
 
 /// A way to a gateway.
 pub(crate) enum Link {
-    Http(http::HttpLink),
+    Http(Box<http::HttpLink>),
     #[cfg(feature = "embedded")]
     Embedded(embedded::EmbeddedLink),
 }

@@ -102,7 +102,7 @@ fn an_inference_its_feedback_and_its_row() {
         let row = all.inferences[0].clone();
         assert_eq!((row.inference_id.as_str(), row.episode_id.as_str()), (id, answer.episode_id.as_str()));
         let liked = json!({"type": "boolean_metric", "metric_name": "helpful", "value": true});
-        assert_eq!(client.list(json!({"filters": liked})).unwrap().inferences, [row.clone()]);
+        assert_eq!(client.list(json!({"filters": liked})).unwrap().inferences, all.inferences);
         let usage = answer.usage.clone().unwrap();
         (answer.text(), (usage.input_tokens, usage.output_tokens), (row.input, row.output, row.tags))
     });

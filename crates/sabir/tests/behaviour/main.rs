@@ -2,6 +2,8 @@
 //!
 //! Invariant: a scenario runs all ways, and each way has to give what the first one gave.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod calls;
 mod failures;
 mod streams;

@@ -78,12 +78,16 @@ fn what_is_wrong_stays_wrong() {
         let script = Script::start(vec![reply]);
         let error = blocking(script.client()).chat().create(ask("m")).unwrap_err();
         assert_eq!(error.answer().unwrap().status().as_u16(), status);
-        let right = match (&error, status) {
-            (Error::BadRequest(_), 400) | (Error::Server(_), 500 | 503) | (Error::Status(_), 302) => true,
-            (Error::Authentication(_), 401) | (Error::PermissionDenied(_), 403) => true,
-            (Error::Conflict(_), 409) | (Error::UnprocessableEntity(_), 422) => true,
-            _ => false,
-        };
+        let right = matches!(
+            (&error, status),
+            (Error::BadRequest(_), 400)
+                | (Error::Server(_), 500 | 503)
+                | (Error::Status(_), 302)
+                | (Error::Authentication(_), 401)
+                | (Error::PermissionDenied(_), 403)
+                | (Error::Conflict(_), 409)
+                | (Error::UnprocessableEntity(_), 422)
+        );
         assert!(right, "{status}: {error:?}");
     }
 }
