@@ -19,8 +19,10 @@ from sabir import RequestError, Sabir
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_ctrl_c_ends_a_call_that_waits(stream: bool) -> None:
+    # A shell that runs the tests in the background has its children ignore Ctrl-C.
     program = f"""
-        import sabir
+        import sabir, signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with sabir.Sabir.embedded({CONFIG!r}, variables={{}}) as client:
             print("ready", flush=True)
             try:
