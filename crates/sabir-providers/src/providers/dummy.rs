@@ -161,7 +161,12 @@ impl Dummy {
         script.steps.push(Step { wait: first, outcome: Ok(StepOutcome::Events(vec![start])) });
         let pieces = if answer.pieces.is_empty() { cut(&answer.blocks) } else { answer.pieces };
         for (at, piece) in pieces.into_iter().enumerate() {
-            let wait = speed.piece + if at == 1 { answer.pause } else { Duration::ZERO };
+            // The first piece comes with the answer's beginning: the pace is that of the others.
+            let wait = match at {
+                0 => Duration::ZERO,
+                1 => speed.piece + answer.pause,
+                _ => speed.piece,
+            };
             let outcome = match piece {
                 Piece::Delta(block, delta) => Ok(StepOutcome::Events(vec![Event::Delta { choice: 0, block, delta }])),
                 Piece::Fail(error) => Err(error),
