@@ -45,6 +45,22 @@ struct SeenChoice<'a> {
     finish_reason: Option<Cow<'a, str>>,
     #[serde(default)]
     usage: Option<Value>,
+    #[serde(default)]
+    message: Option<SeenMessage>,
+}
+
+#[derive(Deserialize)]
+struct SeenMessage {
+    #[serde(default)]
+    tool_calls: Option<Vec<IgnoredAny>>,
+    #[serde(default)]
+    function_call: Option<IgnoredAny>,
+}
+
+impl SeenMessage {
+    fn calls(&self) -> bool {
+        self.function_call.is_some() || self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
+    }
 }
 
 /// Looks at a whole answer with a success status.
@@ -102,7 +118,12 @@ fn glimpse(seen: Seen<'_>) -> Result<Glimpse> {
                     format!("the model broke off: finish reason `{word}`"),
                 ));
             }
-            found.finish_reason = Some(finish_reason(&word));
+            // A forced call ends with `stop`: the call is what counts.
+            let calls = choice.message.as_ref().is_some_and(SeenMessage::calls);
+            found.finish_reason = Some(match finish_reason(&word) {
+                FinishReason::Stop if calls => FinishReason::ToolCalls,
+                reason => reason,
+            });
         }
         if let Some(raw) = choice.usage.filter(Value::is_object) {
             found.usage = usage(&raw);

@@ -106,7 +106,7 @@ fn garbage_is_not_an_answer() {
     assert!(glance(Operation::Chat, b"{}").is_err());
     assert!(glance(Operation::Chat, br#"{"error":{"message":"x"}}"#).is_err());
     let seen = glance(Operation::Chat, WHOLE.as_bytes()).unwrap();
-    assert_eq!((seen.usage.total(), seen.finish_reason), (Some(8), Some(FinishReason::Stop)));
+    assert_eq!((seen.usage.total(), seen.finish_reason), (Some(8), Some(FinishReason::ToolCalls)));
     assert!(glance_event(" [DONE]").unwrap().done);
 }
 
