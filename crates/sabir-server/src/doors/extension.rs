@@ -144,13 +144,11 @@ impl Reader<'_> {
                 Some(age.ok_or_else(|| self.wrong("cache_options.max_age_s", "expected a number of seconds"))?)
             }
         };
-        let (read, write) = match map.get("enabled").and_then(Value::as_str) {
-            Some("on") => (true, true),
-            Some("off") => (false, false),
-            Some("read_only") => (true, false),
-            Some("write_only") => (false, true),
-            None if map.get("enabled").is_none_or(Value::is_null) => (false, false),
-            _ => return Err(self.wrong("cache_options.enabled", "expected `on`, `off`, `read_only` or `write_only`")),
+        let (read, write) = match map.get("enabled") {
+            None | Some(Value::Null) => (false, false),
+            Some(mode) => mode.as_str().and_then(cache_mode).ok_or_else(|| {
+                self.wrong("cache_options.enabled", "expected `on`, `off`, `read_only` or `write_only`")
+            })?,
         };
         Ok(Some(CacheOptions { read, write, max_age_s }))
     }
@@ -228,6 +226,17 @@ impl Reader<'_> {
             changes.push(Filtered { model, provider, variant: text("variant_name")?, change });
         }
         Ok(changes)
+    }
+}
+
+/// What a word says about the cache: whether it may be read, and whether it may be written.
+pub fn cache_mode(word: &str) -> Option<(bool, bool)> {
+    match word {
+        "on" => Some((true, true)),
+        "off" => Some((false, false)),
+        "read_only" => Some((true, false)),
+        "write_only" => Some((false, true)),
+        _ => None,
     }
 }
 

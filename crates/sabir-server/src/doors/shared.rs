@@ -35,13 +35,8 @@ pub fn from_headers(headers: &HeaderMap, options: &mut CallOptions, episode_id: 
         options.tags.extend(tags);
     }
     if let Some(mode) = text("x-sabir-cache")? {
-        let (read, write) = match mode {
-            "on" => (true, true),
-            "off" => (false, false),
-            "read_only" => (true, false),
-            "write_only" => (false, true),
-            _ => return Err(wrong_header("x-sabir-cache", "expected `on`, `off`, `read_only` or `write_only`")),
-        };
+        let (read, write) = extension::cache_mode(mode)
+            .ok_or_else(|| wrong_header("x-sabir-cache", "expected `on`, `off`, `read_only` or `write_only`"))?;
         options.cache = Some(CacheOptions { read, write, max_age_s: None });
     }
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a call names a model; functions, and what hangs on them, are refused by name.
 
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use axum::{
     body::Body,
@@ -25,6 +25,7 @@ use crate::{
     doors::{
         events::{self, FrameWriter},
         extension::Reader,
+        shared::now,
     },
     gate,
 };
@@ -217,9 +218,4 @@ impl FrameWriter for Writer {
         }
         out.into()
     }
-}
-
-/// Seconds since 1970.
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }

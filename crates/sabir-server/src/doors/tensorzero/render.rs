@@ -2,14 +2,13 @@
 //!
 //! Invariant: an error is `{"error": "…"}`; what the provider said about a key is kept back.
 
-use axum::{
-    body::Body,
-    response::{IntoResponse, Response},
-};
+use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
 use sabir_engine::{Failure, Summary, call::RawCall};
 use sabir_types::{Error, ErrorKind, Map, Value};
 use serde_json::json;
+
+use crate::doors::shared::{json_response, shown};
 
 /// Which raw answers the caller asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -91,21 +90,12 @@ pub(super) fn error(error: &Error, error_json: bool) -> Response {
 
 /// The body of an error.
 pub(super) fn error_body(error: &Error, error_json: bool) -> Value {
-    let message = shown(error);
+    let shown = shown(error);
+    let message = shown.message();
     if !error_json {
         return json!({"error": message});
     }
     json!({"error": message, "error_json": {variant(error.kind()): {"message": message}}})
-}
-
-/// The message, without what a provider said about the gateway's key.
-fn shown(error: &Error) -> &str {
-    match error.kind() {
-        ErrorKind::Authentication if error.upstream().is_some() => {
-            "the provider refused the key that the gateway has for it"
-        }
-        _ => error.message(),
-    }
 }
 
 /// The name of the nearest of TensorZero's error variants.
@@ -146,7 +136,5 @@ fn status(error: &Error) -> StatusCode {
 
 /// A JSON answer.
 pub(super) fn json(status: StatusCode, body: &Value) -> Response {
-    let mut response = (status, Body::from(body.to_string())).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    json_response(status, Body::from(body.to_string()), None)
 }
