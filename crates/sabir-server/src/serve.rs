@@ -39,6 +39,7 @@ pub fn router(app: App) -> Router {
         .merge(doors::anthropic::routes())
         .merge(doors::gemini::routes())
         .merge(doors::tensorzero::routes())
+        .merge(doors::model_manager::routes())
         .method_not_allowed_fallback(doors::not_allowed)
         .fallback(doors::unknown);
     let router = if base.is_empty() { doors } else { Router::new().nest(&base, doors) };

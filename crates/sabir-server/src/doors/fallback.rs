@@ -6,7 +6,7 @@ use axum::{body::Body, http::Request, response::Response};
 use http::StatusCode;
 use sabir_types::{Error, ErrorKind};
 
-use super::{anthropic, gemini, openai, tensorzero};
+use super::{anthropic, gemini, model_manager, openai, tensorzero};
 
 /// The answer to a path that nothing listens on.
 pub async fn unknown(request: Request<Body>) -> Response {
@@ -30,6 +30,8 @@ fn shaped(request: &Request<Body>, error: &Error) -> Response {
         anthropic::error_response(error)
     } else if has("/gemini/") || has("/v1beta/") || says("x-goog-api-key") {
         gemini::error_response(error)
+    } else if model_manager::owns(path) {
+        model_manager::error_response(error)
     } else if has("/openai/") || has("/v1/") {
         openai::error_response(error)
     } else {

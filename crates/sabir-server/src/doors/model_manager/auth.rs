@@ -51,7 +51,7 @@ where
 }
 
 /// The name of the secret or key that a caller has.
-fn admit(app: &App, headers: &HeaderMap, now: u64) -> Result<Option<Arc<str>>, String> {
+pub(super) fn admit(app: &App, headers: &HeaderMap, now: u64) -> Result<Option<Arc<str>>, String> {
     let config = app.engine().config();
     let (secrets, keys) = (&config.gateway.grpc.jwt_secrets, &config.gateway.api_keys);
     if secrets.is_empty() && keys.is_empty() {
