@@ -12,7 +12,7 @@ from typing import Any, Callable, Iterator, List
 
 import documents
 import pytest
-from documents import Block, Outcome, Run
+from documents import Block, Fix, Outcome, Run
 from serving import serving
 from upstream import Upstream
 
@@ -174,3 +174,40 @@ def test_lmclient(
     assert [chat["temperature"] for chat in sent[-8:-5]] == [0.01, 0.01, 0]
 
 
+
+
+#: Where the Model Manager's document is wrong itself, whoever runs it.
+TAMAR_FIXES = [
+    Fix(
+        4,
+        "client.invoke(model_request)",
+        "client.invoke(request_data)",
+        "the request that was made three lines above is called `request_data`",
+    ),
+]
+
+
+def test_tamar(document: Any, gateway: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = document("001")
+    address = gateway.removeprefix("http://")
+    # What the document has its readers put into their environment.
+    monkeypatch.setenv("MODEL_MANAGER_SERVER_ADDRESS", address)
+    monkeypatch.setenv("MODEL_MANAGER_SERVER_JWT_SECRET_KEY", SECRET)
+    monkeypatch.setenv("MODEL_MANAGER_SERVER_GRPC_USE_TLS", "false")
+    began = len(upstream.seen)
+    outcomes = Run({"localhost:50051": address}, TAMAR_FIXES).all(blocks)
+    judge("001 tamar-model-client", "HTTP, sync and async", outcomes)
+    _, openai, google, azure, later, stream, batch, picture, _ = [outcome.output for outcome in outcomes]
+    for said in [openai, google, azure, later]:
+        assert said.startswith("响应: You said: ") and "'total_tokens': 10" in said
+    assert google.count("响应: You said: ") == 2
+    assert "响应片段: You" in stream and "Token" in stream
+    assert batch.count("You said: ") == 2 and "问题 q1" in batch and "问题 q2" in batch
+    assert picture == ""
+    sent = upstream.seen[began:]
+    assert len(sent) == 9
+    chats = [request.json for request in sent if request.path.endswith("/chat/completions")]
+    assert [chat.get("max_tokens", chat.get("max_completion_tokens")) for chat in chats[:3]] == [1000] * 3
+    googles = [request.json for request in sent if "models/gemini" in request.path]
+    assert googles[0]["generationConfig"]["temperature"] == 0.7
+    assert googles[-1]["contents"][-1]["parts"][-1]["fileData"]["mimeType"] == "image/jpeg"
