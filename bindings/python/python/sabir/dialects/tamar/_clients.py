@@ -181,6 +181,7 @@ class AsyncInvocation:
         self._client = client
         self._call = call
         self._stream: Optional[NativeStream] = None
+        self._only: Optional[ModelResponse] = None
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._begun().__await__()
@@ -189,8 +190,11 @@ class AsyncInvocation:
         if not self._call.stream:
             yield await self._begun()
             return
-        if self._stream is None:
+        if self._stream is None and self._only is None:
             await self._begun()
+        if self._only is not None:
+            yield self._only
+            return
         stream = self._stream
         assert stream is not None
         while True:
@@ -204,7 +208,9 @@ class AsyncInvocation:
         outcome = await self._client._sent(self._call)
         if not self._call.stream:
             return self._call.response(outcome)
-        self._stream = _stream(outcome, self._call.request_id)
+        self._only = _only(outcome)
+        if self._only is None:
+            self._stream = _stream(outcome, self._call.request_id)
         return self
 
 
@@ -308,7 +314,23 @@ def _stream(outcome: Outcome, request_id: str) -> NativeStream:
     return outcome.stream
 
 
+def _only(outcome: Outcome) -> Optional[ModelResponse]:
+    """What failed before there was a stream is answered by one item that says so."""
+    if outcome.kind != "decode":
+        return None
+    try:
+        data = json.loads(outcome.body or b"")
+    except ValueError:
+        return None
+    told = isinstance(data, dict) and data.get("error")
+    only: Optional[ModelResponse] = ModelResponse.read(data) if told else None
+    return only
+
+
 def _pieces(outcome: Outcome, request_id: str) -> Iterator[ModelResponse]:
+    only = _only(outcome)
+    if only is not None:
+        return iter([only])
     stream = _stream(outcome, request_id)
 
     def pieces() -> Iterator[ModelResponse]:
