@@ -1,0 +1,103 @@
+//! Answers that come piece by piece.
+//!
+//! Invariants: a stream that Python lets go of ends its call; what comes is handed out in order, and
+//! to one who waits at a time.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use sabir::{Meta, NamedEvents, RawBody, RawStream};
+use tokio::runtime::Handle;
+
+use crate::{
+    outcome::Outcome,
+    waiting::{self, Task},
+};
+
+/// What an answer is read as.
+pub(crate) enum Inside {
+    Marked(RawStream),
+    Events(Box<NamedEvents>, Meta),
+    Bytes(RawBody),
+}
+
+impl Inside {
+    pub(crate) fn events(body: RawBody) -> Self {
+        let meta = body.meta().clone();
+        Self::Events(Box::new(body.events()), meta)
+    }
+
+    fn meta(&self) -> &Meta {
+        match self {
+            Self::Marked(stream) => stream.meta(),
+            Self::Events(_, meta) => meta,
+            Self::Bytes(body) => body.meta(),
+        }
+    }
+
+    async fn next(&mut self) -> Option<Outcome> {
+        let piece = match self {
+            Self::Marked(stream) => stream.next().await?.map(Outcome::event),
+            Self::Events(events, _) => events.next().await?.map(|event| Outcome::named(event.name, event.data)),
+            Self::Bytes(body) => body.next().await?.map(|bytes| Outcome::piece(bytes.to_vec())),
+        };
+        Some(piece.unwrap_or_else(|error| Outcome::error(&error)))
+    }
+}
+
+/// A streamed answer: one event, or one piece of the body, after another.
+#[pyclass(frozen)]
+pub(crate) struct Stream {
+    inside: Arc<tokio::sync::Mutex<Option<Inside>>>,
+    runtime: Handle,
+}
+
+impl Stream {
+    /// The head of an answer, with what follows.
+    pub(crate) fn opened(inside: Inside, runtime: Handle) -> Outcome {
+        let meta = inside.meta().clone();
+        let held = Self { inside: Arc::new(tokio::sync::Mutex::new(Some(inside))), runtime };
+        match Python::try_attach(|py| Py::new(py, held)) {
+            Some(Ok(stream)) => Outcome::answer(&meta, None, Some(stream)),
+            _ => Outcome::closed(),
+        }
+    }
+}
+
+#[pymethods]
+impl Stream {
+    /// The next piece, or the end. Waits for it.
+    fn next(&self, py: Python<'_>) -> PyResult<Outcome> {
+        waiting::wait(py, &self.runtime, next(self.inside.clone()))
+    }
+
+    /// Tells `done` of the next piece, or of the end.
+    fn start_next(&self, done: Py<PyAny>) -> Task {
+        waiting::start(&self.runtime, next(self.inside.clone()), done)
+    }
+
+    /// Ends the call. A piece that somebody waits for still comes.
+    fn close(&self) {
+        let inside = self.inside.clone();
+        // Where it runs, since what ends with it may want to be told there.
+        self.runtime.spawn(async move { drop(inside.lock().await.take()) });
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+async fn next(held: Arc<tokio::sync::Mutex<Option<Inside>>>) -> Outcome {
+    let mut held = held.lock().await;
+    let Some(inside) = held.as_mut() else { return Outcome::end() };
+    match inside.next().await {
+        Some(outcome) => outcome,
+        None => {
+            *held = None;
+            Outcome::end()
+        }
+    }
+}
