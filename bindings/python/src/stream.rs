@@ -76,6 +76,16 @@ impl Stream {
         waiting::start(&self.runtime, next(self.inside.clone()), done)
     }
 
+    /// From now on events, where pieces of the body came so far; whether that can be.
+    fn as_events(&self) -> bool {
+        let Ok(mut inside) = self.inside.try_lock() else { return false };
+        match inside.take() {
+            Some(Inside::Bytes(body)) => *inside = Some(Inside::events(body)),
+            other => *inside = other,
+        }
+        matches!(*inside, Some(Inside::Events(..)))
+    }
+
     /// Ends the call. A piece that somebody waits for still comes.
     fn close(&self) {
         let inside = self.inside.clone();
