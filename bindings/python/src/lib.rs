@@ -17,7 +17,7 @@ mod _native {
     use crate::{
         client::{Client, retry_delay},
         outcome::{Accumulator, Outcome},
-        stream::Stream,
+        stream::{EventReader, Stream},
         upload::Upload,
         waiting::Task,
     };

@@ -111,3 +111,27 @@ async fn next(held: Arc<tokio::sync::Mutex<Option<Inside>>>) -> Outcome {
         }
     }
 }
+
+/// Reads events out of bytes that somebody else received.
+#[pyclass]
+pub(crate) struct EventReader(sabir::EventReader);
+
+type Events = Vec<(Option<String>, String)>;
+
+#[pymethods]
+impl EventReader {
+    #[new]
+    fn new() -> Self {
+        Self(sabir::EventReader::default())
+    }
+
+    /// Takes more bytes, or their end; the events that are whole, and whether it is over. There are no
+    /// events but nothing if the end came within one.
+    fn feed(&mut self, bytes: Option<&[u8]>) -> (Option<Events>, bool) {
+        if self.0.feed(bytes).is_err() {
+            return (None, true);
+        }
+        let events = std::iter::from_fn(|| self.0.pop()).map(|event| (event.name, event.data)).collect();
+        (Some(events), self.0.is_over())
+    }
+}

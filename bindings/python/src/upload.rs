@@ -4,7 +4,7 @@
 
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
-use pyo3::prelude::*;
+use pyo3::{prelude::*, types::PyBytes};
 
 /// A body that grows until it is sent for the first time.
 #[pyclass(frozen)]
@@ -37,6 +37,14 @@ impl Upload {
                 true
             }
             Held::Whole(_) => false,
+        }
+    }
+
+    /// What it holds, for who sends it by other means.
+    fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        match &*self.0.lock() {
+            Held::Growing(bytes) => PyBytes::new(py, bytes),
+            Held::Whole(bytes) => PyBytes::new(py, bytes),
         }
     }
 

@@ -42,6 +42,6 @@ pub use client::EmbeddedBuilder;
 pub use client::{HttpBuilder, Sabir};
 pub use error::{Error, Result, StatusError};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-pub use raw::{NamedEvent, NamedEvents, RawBody};
+pub use raw::{EventReader, NamedEvent, NamedEvents, RawBody};
 pub use retry::delay;
 pub use stream::{AnswerStream, RawStream};

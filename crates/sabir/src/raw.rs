@@ -66,7 +66,7 @@ impl RawBody {
 
     /// The body read as server-sent events.
     pub fn events(self) -> NamedEvents {
-        NamedEvents { body: self, decoder: SseDecoder::new(), held: VecDeque::new(), over: false }
+        NamedEvents { body: self, reader: EventReader::default(), failed: false }
     }
 }
 
@@ -76,58 +76,49 @@ impl fmt::Debug for RawBody {
     }
 }
 
-/// The events of an answer; `[DONE]` ends them as the end of the body does.
-#[derive(Debug)]
-pub struct NamedEvents {
-    body: RawBody,
+/// Reads events out of bytes; `[DONE]` ends them.
+#[derive(Debug, Default)]
+pub struct EventReader {
     decoder: SseDecoder,
     held: VecDeque<NamedEvent>,
     over: bool,
 }
 
-impl NamedEvents {
-    /// The next event; `None` at the end.
-    pub async fn next(&mut self) -> Option<Result<NamedEvent>> {
-        loop {
-            if let Some(event) = self.held.pop_front() {
-                return Some(Ok(event));
-            }
-            if self.over {
-                return None;
-            }
-            match self.body.next().await {
-                Some(Ok(bytes)) => {
-                    if let Err(error) = self.take(&bytes) {
-                        self.over = true;
-                        return Some(Err(Error::Decode { message: error.message().to_owned(), body: bytes }));
-                    }
-                }
-                Some(Err(error)) => {
-                    self.over = true;
-                    return Some(Err(error));
-                }
-                None => {
-                    self.over = true;
-                    if let Err(error) = self.finish() {
-                        return Some(Err(error));
-                    }
-                }
-            }
+impl EventReader {
+    /// Takes more bytes; `None` for the end of them. Half an event at the end is an error.
+    pub fn feed(&mut self, bytes: Option<&[u8]>) -> Result<()> {
+        if self.over {
+            return Ok(());
         }
-    }
-
-    fn take(&mut self, bytes: &[u8]) -> Result<(), sabir_types::Error> {
+        let Some(bytes) = bytes else {
+            self.over = true;
+            return self.finish();
+        };
         let (held, over) = (&mut self.held, &mut self.over);
-        self.decoder.feed(bytes, &mut |event: SseEvent<'_>| {
+        let fed = self.decoder.feed(bytes, &mut |event: SseEvent<'_>| {
             *over |= event.data.starts_with("[DONE]");
             if !*over && !event.data.is_empty() {
                 held.push_back(NamedEvent { name: event.event.map(str::to_owned), data: event.data.to_owned() });
             }
             Ok(())
+        });
+        fed.map_err(|error| {
+            self.over = true;
+            Error::Decode { message: error.message().to_owned(), body: bytes.to_vec().into() }
         })
     }
 
-    /// The body ended. Its last event may lack the blank line, but half of one was cut off.
+    /// The next event that is there.
+    pub fn pop(&mut self) -> Option<NamedEvent> {
+        self.held.pop_front()
+    }
+
+    /// Whether no more bytes count.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// The last event may lack its blank line, but half of one was cut off.
     fn finish(&mut self) -> Result<()> {
         let mut whole = true;
         let held = &mut self.held;
@@ -146,5 +137,37 @@ impl NamedEvents {
             return Err(Error::Connection { message, source: None });
         }
         Ok(())
+    }
+}
+
+/// The events of an answer; `[DONE]` ends them as the end of the body does.
+#[derive(Debug)]
+pub struct NamedEvents {
+    body: RawBody,
+    reader: EventReader,
+    failed: bool,
+}
+
+impl NamedEvents {
+    /// The next event; `None` at the end.
+    pub async fn next(&mut self) -> Option<Result<NamedEvent>> {
+        loop {
+            if let Some(event) = self.reader.pop() {
+                return Some(Ok(event));
+            }
+            if self.failed || self.reader.is_over() {
+                return None;
+            }
+            let bytes = match self.body.next().await.transpose() {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    self.failed = true;
+                    return Some(Err(error));
+                }
+            };
+            if let Err(error) = self.reader.feed(bytes.as_deref()) {
+                return Some(Err(error));
+            }
+        }
     }
 }

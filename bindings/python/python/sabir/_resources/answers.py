@@ -238,7 +238,7 @@ class _Streamed(Reply):
     async def _next(self) -> Optional[bytes]:
         if self._native is None:
             return None
-        outcome = await self._api.runner.next(self._native)
+        outcome: Outcome = await self._api.runner.next(self._native)
         if outcome.kind == "ok":
             return outcome.body
         self._native = None
@@ -293,7 +293,8 @@ class StreamedResponse(_Streamed):
 
     def read(self) -> bytes:
         """The whole body."""
-        return self._api.runner.finish(self._read())
+        body: bytes = self._api.runner.finish(self._read())
+        return body
 
     def text(self) -> str:
         """The whole body as a text."""
@@ -440,8 +441,10 @@ def cast(reply: Reply, body: bytes, target: Any) -> Any:
     if isinstance(target, type) and target.__name__ in ("Response", "RawResponse") and not _is_model(target):
         if issubclass(target, Reply):
             return reply
+        # The class of another package, like `httpx.Response`.
+        foreign: Any = target
         sent = {name: value for name, value in reply.headers.items() if name != "content-length"}
-        return target(reply.status_code, headers=sent, content=body)
+        return foreign(reply.status_code, headers=sent, content=body)
     try:
         data = json.loads(body)
     except ValueError:
@@ -454,12 +457,11 @@ def cast(reply: Reply, body: bytes, target: Any) -> Any:
     if isinstance(target, type) and issubclass(target, ApiObject):
         return target(data, reply.meta) if isinstance(data, dict) else data
     if _is_model(target):
-        return target.model_validate(data)
+        model: Any = target
+        return model.model_validate(data)
     if getattr(target, "__origin__", None) in (list, dict) or target in (list, dict, object, Any):
-        inner = getattr(target, "__args__", (None,))[-1]
-        if isinstance(data, list) and isinstance(inner, type) and (issubclass(inner, ApiObject) or _is_model(inner)):
-            return [inner(item) if issubclass(inner, ApiObject) else inner.model_validate(item) for item in data]
-        return data
+        inner: Any = getattr(target, "__args__", (None,))[-1]
+        return [inner.model_validate(item) for item in data] if isinstance(data, list) and _is_model(inner) else data
     return kind(None)(data, reply.meta) if isinstance(data, dict) else data
 
 

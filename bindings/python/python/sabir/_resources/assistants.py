@@ -350,9 +350,9 @@ def handling(api: Any, handler: Any) -> Any:
     return wrap
 
 
-def _message(data: Optional[Dict[str, Any]]) -> Any:
+def _message(data: Optional[Dict[str, Any]]) -> Optional[ApiObject]:
     return kind("Message")(data) if data is not None else None
 
 
-def _step(data: Optional[Dict[str, Any]]) -> Any:
+def _step(data: Optional[Dict[str, Any]]) -> Optional[ApiObject]:
     return kind("RunStep")(data) if data is not None else None

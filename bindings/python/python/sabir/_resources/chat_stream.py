@@ -63,7 +63,7 @@ class ChatCompletionStreamState:
     def handle_chunk(self, chunk: Any) -> List[ApiObject]:
         """Takes a piece and gives the events that it is."""
         data: Mapping[str, Any] = chunk.to_dict() if isinstance(chunk, ApiObject) else dict(chunk)
-        self._take(copy.deepcopy(data))
+        self._take(copy.deepcopy(dict(data)))
         assert self._whole is not None
         # Events see the very snapshot that grows: a copy for each would take long with long answers.
         snapshot = kind("ParsedChatCompletion")(self._whole)

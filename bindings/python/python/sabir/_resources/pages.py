@@ -133,7 +133,7 @@ class Paginator:
         self._request = request
 
     def __await__(self) -> Generator[Any, None, AsyncPage]:
-        return self._api.asked(self._request).__await__()  # type: ignore[no-any-return]
+        return self._api.asked(self._request).__await__()
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         async for item in await self:

@@ -22,14 +22,15 @@ def is_type(value: Any) -> bool:
 def schema_for(wanted: Any) -> Dict[str, Any]:
     """The strict schema of a type."""
     if hasattr(wanted, "model_json_schema"):
-        schema = wanted.model_json_schema()
+        schema: Any = wanted.model_json_schema()
     elif hasattr(wanted, "__pydantic_validator__"):
         schema = _adapter(wanted).json_schema()
     else:
         from .._hints import schema_of
 
         schema = schema_of(wanted)
-    return strict(schema, schema)
+    made: Dict[str, Any] = strict(schema, schema)
+    return made
 
 
 def read(wanted: Any, text: str) -> Any:
@@ -49,7 +50,8 @@ _ADAPTERS: Dict[Any, Any] = {}
 def _adapter(wanted: Any) -> Any:
     # Pydantic builds a validator for each: one for each type is enough.
     if wanted not in _ADAPTERS:
-        from pydantic import TypeAdapter
+        # Whoever has such a type has pydantic.
+        from pydantic import TypeAdapter  # type: ignore[import-not-found, unused-ignore]
 
         _ADAPTERS[wanted] = TypeAdapter(wanted)
     return _ADAPTERS[wanted]
@@ -165,7 +167,7 @@ def _is_strict(tool: Mapping[str, Any]) -> bool:
     return (tool.get("function") or tool).get("strict") is True
 
 
-def arguments_of(tools: Any, name: str, text: str) -> Any:
+def arguments_of(tools: Any, name: Optional[str], text: str) -> Any:
     """The arguments of a call: as a value of the tool's type, as JSON if it is strict, else nothing."""
     for tool in tools or []:
         if isinstance(tool, Mapping) and (tool.get("function") or tool).get("name") == name:

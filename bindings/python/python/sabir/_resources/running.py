@@ -33,10 +33,16 @@ class Threads:
         work.close()
         raise RuntimeError("a client for threads was given something to await")
 
-    async def call(self, native: Client, verb: str, path: str, body: Body, options: Mapping[str, object]) -> Outcome:
+    async def call(self, native: Any, verb: str, path: str, body: Body, options: Mapping[str, object]) -> Outcome:
+        """Sends: by the native client, or by what stands in its place."""
+        if not isinstance(native, Client):
+            return await native.send(verb, path, body, options)  # type: ignore[no-any-return]
         return native.call(verb, path, body, options)
 
-    async def next(self, stream: Stream) -> Outcome:
+    async def next(self, stream: Any) -> Outcome:
+        """The next piece of an answer."""
+        if not isinstance(stream, Stream):
+            return await stream.step(self.is_async)  # type: ignore[no-any-return]
         return stream.next()
 
     async def sleep(self, seconds: float) -> None:
@@ -72,7 +78,10 @@ class Loop:
         """The work, to be awaited."""
         return work
 
-    async def call(self, native: Client, verb: str, path: str, body: Body, options: Mapping[str, object]) -> Outcome:
+    async def call(self, native: Any, verb: str, path: str, body: Body, options: Mapping[str, object]) -> Outcome:
+        """Sends: by the native client, or by what stands in its place."""
+        if not isinstance(native, Client):
+            return await native.send(verb, path, body, options)  # type: ignore[no-any-return]
         waiter = Waiter(asyncio.get_running_loop())
         task, failed = native.start(verb, path, body, options, waiter.done)
         if task is None:
@@ -80,7 +89,10 @@ class Loop:
             return failed
         return await waiter.wait(task)
 
-    async def next(self, stream: Stream) -> Outcome:
+    async def next(self, stream: Any) -> Outcome:
+        """The next piece of an answer."""
+        if not isinstance(stream, Stream):
+            return await stream.step(self.is_async)  # type: ignore[no-any-return]
         waiter = Waiter(asyncio.get_running_loop())
         return await waiter.wait(stream.start_next(waiter.done))
 

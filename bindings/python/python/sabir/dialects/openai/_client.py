@@ -13,9 +13,10 @@ from ..._native import Outcome
 from ..._requests import StrPath
 from ..._resources.encode import NOT_GIVEN, NotGiven, Omit, query_string
 from ..._resources.engine import Api
-from ..._resources.request import Request, extended
-from ..._resources.surface import Resource, Surface
+from ..._resources.request import Request
+from ..._resources.surface import Surface
 from ..._resources.table import table
+from ..._resources.verbs import Verbs
 from . import _errors
 from ._errors import (
     APIResponseValidationError,
@@ -50,7 +51,8 @@ class DialectApi(Api):
         self.client = client
 
     def link(self, origin: Optional[str] = None) -> Native:
-        return self.client._http.link(self.origin() if origin is None else origin)
+        link: Native = self.client._http.link(self.origin() if origin is None else origin)
+        return link
 
     def origin(self) -> str:
         return self.client._base.origin()
@@ -80,7 +82,8 @@ class DialectApi(Api):
         return self.client.timeout
 
     def retries(self) -> int:
-        return self.client.max_retries
+        retries: int = self.client.max_retries
+        return retries
 
     def prepared(self, request: Request) -> Request:
         return self.client._prepared(request)
@@ -104,7 +107,7 @@ class DialectApi(Api):
         return APIResponseValidationError(reply, body.decode("utf-8", "replace"))
 
 
-class BaseClient(Surface):
+class BaseClient(Verbs, Surface):
     """What both clients have."""
 
     _is_async = False
@@ -273,82 +276,6 @@ class BaseClient(Surface):
             "http_client": self._http,
         }
 
-    # Calls that are not in the table.
-
-    def get(
-        self, path: str, *, cast_to: Any, options: Optional[Mapping[str, Any]] = None, stream: bool = False, stream_cls: Any = None
-    ) -> Any:
-        """Any GET."""
-        return self._verb("GET", path, cast_to, None, options, None, stream, stream_cls)
-
-    def post(
-        self,
-        path: str,
-        *,
-        cast_to: Any,
-        body: Any = None,
-        options: Optional[Mapping[str, Any]] = None,
-        files: Any = None,
-        stream: bool = False,
-        stream_cls: Any = None,
-    ) -> Any:
-        """Any POST."""
-        return self._verb("POST", path, cast_to, body, options, files, stream, stream_cls)
-
-    def patch(
-        self, path: str, *, cast_to: Any, body: Any = None, files: Any = None, options: Optional[Mapping[str, Any]] = None
-    ) -> Any:
-        """Any PATCH."""
-        return self._verb("PATCH", path, cast_to, body, options, files, False, None)
-
-    def put(
-        self, path: str, *, cast_to: Any, body: Any = None, files: Any = None, options: Optional[Mapping[str, Any]] = None
-    ) -> Any:
-        """Any PUT."""
-        return self._verb("PUT", path, cast_to, body, options, files, False, None)
-
-    def delete(
-        self, path: str, *, cast_to: Any, body: Any = None, options: Optional[Mapping[str, Any]] = None
-    ) -> Any:
-        """Any DELETE."""
-        return self._verb("DELETE", path, cast_to, body, options, None, False, None)
-
-    def get_api_list(
-        self, path: str, *, model: Any, page: Any = None, body: Any = None, options: Optional[Mapping[str, Any]] = None, method: str = "get"
-    ) -> Any:
-        """Any list that comes page by page."""
-        request = self._request(method.upper(), path, body, options)
-        request.page = "cursor"
-        request.kind = model if isinstance(model, str) else getattr(model, "__name__", None)
-        return self._api.ask(request)
-
-    def _verb(
-        self, verb: str, path: str, cast_to: Any, body: Any, options: Any, files: Any, stream: bool, stream_cls: Any
-    ) -> Any:
-        request = self._request(verb, path, body, options)
-        request.cast = cast_to if cast_to is not None else "none"
-        if files is not None:
-            request.body = {**(request.body or {}), **dict(files)}
-            request.files, request.has_body = tuple(dict(files)), True
-        if stream:
-            request.streamed = True
-            request.stream = "ApiObject"
-        return self._api.ask(request)
-
-    def _request(self, verb: str, path: str, body: Any, options: Any) -> Request:
-        request = Request(verb, path)
-        options = dict(options or {})
-        request.body, request.has_body = body, body is not None
-        extended(request, options.pop("headers", None), options.pop("params", None), options.pop("extra_json", None))
-        request.timeout = options.pop("timeout", NOT_GIVEN)
-        request.max_retries = options.pop("max_retries", None)
-        key = options.pop("idempotency_key", None)
-        if key is not None:
-            request.headers["Idempotency-Key"] = key
-        if options:
-            raise TypeError(f"options: `{next(iter(options))}` is not known")
-        return self._prepared(request)
-
     # What Azure does otherwise.
 
     def _root(self, base: str, request: Request) -> str:
@@ -374,16 +301,6 @@ class BaseClient(Surface):
     def _api_of(self) -> Api:
         return self._api
 
-    @property
-    def with_raw_response(self) -> _Wrapped:
-        """The same resources, whose calls give the answer as it came."""
-        return _Wrapped(self._api, "raw")
-
-    @property
-    def with_streaming_response(self) -> _Wrapped:
-        """The same resources, whose calls are opened by `with`."""
-        return _Wrapped(self._api, "stream")
-
     def is_closed(self) -> bool:
         return bool(self._http.is_closed)
 
@@ -392,17 +309,6 @@ class BaseClient(Surface):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._base}>"
-
-
-class _Wrapped:
-    def __init__(self, api: Api, wrap: str) -> None:
-        self._api = api
-        self._wrap = wrap
-
-    def __getattr__(self, name: str) -> Resource:
-        if name.startswith("_") or name not in table().children(""):
-            raise AttributeError(name)
-        return Resource(self._api, name, self._wrap)
 
 
 def _environment_headers() -> Dict[str, str]:

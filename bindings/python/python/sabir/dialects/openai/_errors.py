@@ -184,9 +184,10 @@ def throw(api: Any, outcome: Outcome, request: Request, url: str, retries: int) 
     if outcome.kind == "status":
         raise of_status(RawResponse(api, request, url, outcome, retries, 0.0), outcome.body or b"")
     if outcome.kind == "timeout":
-        raise APITimeoutError(sent) from native.APITimeoutError(outcome.message)
+        raise APITimeoutError(sent) from (getattr(outcome, "cause", None) or native.APITimeoutError(outcome.message))
     if outcome.kind in ("connection", "decode"):
-        raise APIConnectionError(request=sent) from native.APIConnectionError(outcome.message)
+        cause = getattr(outcome, "cause", None) or native.APIConnectionError(outcome.message)
+        raise APIConnectionError(request=sent) from cause
     if outcome.kind == "closed":
         raise APIConnectionError(message="Cannot send a request, as the client has been closed.", request=sent)
     raise OpenAIError(outcome.message or outcome.kind)
