@@ -5,6 +5,8 @@
 
 mod client;
 mod outcome;
+mod stream;
+mod upload;
 mod waiting;
 
 use pyo3::pymodule;
@@ -13,8 +15,10 @@ use pyo3::pymodule;
 mod _native {
     #[pymodule_export]
     use crate::{
-        client::{Client, Stream},
+        client::{Client, retry_delay},
         outcome::{Accumulator, Outcome},
+        stream::{EventReader, Stream},
+        upload::Upload,
         waiting::Task,
     };
 }
