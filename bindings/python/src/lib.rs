@@ -4,6 +4,7 @@
 //! once, however it ended; errors are values here, and exceptions only in the public half.
 
 mod client;
+mod command;
 mod outcome;
 mod stream;
 mod upload;
@@ -16,6 +17,7 @@ mod _native {
     #[pymodule_export]
     use crate::{
         client::{Client, retry_delay},
+        command::run_command,
         outcome::{Accumulator, Outcome},
         stream::{EventReader, Stream},
         upload::Upload,
