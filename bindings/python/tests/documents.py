@@ -27,6 +27,8 @@ IMPORTS = {
     "tamar_model_client": "sabir.dialects.tamar",
     "google.genai.types": "sabir.dialects.tamar.google",
     "openai": "sabir.dialects.openai",
+    # Its names that OpenAI's client is told things with; the library itself is not needed.
+    "httpx": "sabir.dialects.openai.httpx",
 }
 #: For the summary at the end of a run: a document, how, how many blocks ran, and of how many.
 RAN: List[Tuple[str, str, int, int]] = []
@@ -68,7 +70,9 @@ class Run:
 
     places: Mapping[str, str] = field(default_factory=dict)
     fixes: Iterable[Fix] = ()
+    #: Names that the text takes for granted, and code that makes them, by the block that needs them.
     names: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[int, str] = field(default_factory=dict)
 
     def all(self, blocks: Iterable[Block]) -> List[Outcome]:
         namespace: Dict[str, Any] = {"__name__": "__main__", **self.names}
@@ -80,7 +84,7 @@ class Run:
             if fix.block == block.number:
                 assert fix.wrong in code, f"block {block.number} has no {fix.wrong!r} any more"
                 code = code.replace(fix.wrong, fix.right)
-        code = with_bodies(with_imports(code))
+        code = with_bodies(with_imports(self.before.get(block.number, "") + code))
         for place, real in self.places.items():
             code = code.replace(place, real)
         said = io.StringIO()
@@ -182,7 +186,9 @@ def _unfenced(lines: List[str]) -> List[Block]:
     for at, line in enumerate(lines):
         if not line.strip():
             continue
-        if paragraphs and paragraphs[-1][0] + len(paragraphs[-1][1]) == at:
+        follows = paragraphs and paragraphs[-1][0] + len(paragraphs[-1][1]) == at
+        # Code may follow a line of text at once.
+        if follows and line.isascii() == paragraphs[-1][1][-1].isascii():
             paragraphs[-1][1].append(line)
         else:
             paragraphs.append((at, [line]))

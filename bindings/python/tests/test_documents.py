@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Callable, Iterator, List
+from types import SimpleNamespace
+from typing import Any, Callable, Dict, Iterator, List
 
 import documents
 import pytest
 from documents import Block, Fix, Outcome, Run
 from serving import serving
-from upstream import Upstream
+from upstream import Request, Rule, Upstream
 
 from sabir import Sabir
 
@@ -36,12 +37,14 @@ def config(upstream: Upstream) -> str:
         for route in ["google", "google/vertexai", "google/ai-studio"]:
             tables += [f'[models."{route}::{name}".providers.up]', 'type = "google_ai_studio_gemini"']
             tables += [f'model_name = "{name}"']
+    for name in ["gpt-3.5-turbo", "gpt-3.5-turbo-1106", "gpt-4", "gpt-4o-mini", "deployment-name"]:
+        tables += [f'[models."{name}".providers.up]', 'type = "openai"', f'model_name = "{name}"']
     return "\n".join(tables)
 
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[Upstream]:
-    upstream = Upstream()
+    upstream = Upstream(OPENAI_RULES)
     yield upstream
     upstream.close()
 
@@ -211,3 +214,105 @@ def test_tamar(document: Any, gateway: str, upstream: Upstream, monkeypatch: pyt
     googles = [request.json for request in sent if "models/gemini" in request.path]
     assert googles[0]["generationConfig"]["temperature"] == 0.7
     assert googles[-1]["contents"][-1]["parts"][-1]["fileData"]["mimeType"] == "image/jpeg"
+
+
+#: Where OpenAI's document has three dots for more of the same, which Python takes for a value.
+OPENAI_FIXES = [
+    Fix(4, '[Path("sample-paper.pdf"), ...]', '[Path("sample-paper.pdf")]', "the dots stand for more files"),
+    Fix(20, "my_field", "service_tier", "the name stands for any member of an answer"),
+    Fix(25, "DefaultHttpxClient(...)", "DefaultHttpxClient()", "the dots stand for settings"),
+]
+ASYNC = "from openai import AsyncOpenAI\nclient = AsyncOpenAI()\n"
+SYNC = "from openai import OpenAI\nclient = OpenAI()\n"
+#: Pieces of code that are shown without the lines that make the client they use.
+OPENAI_BEFORE = {
+    4: ASYNC + "from pathlib import Path\n",
+    5: SYNC,
+    12: ASYNC,
+    17: ASYNC,
+    19: "import httpx\n",
+    23: SYNC,
+    24: "import httpx\n",
+}
+
+
+def run_of(status: str) -> Dict[str, Any]:
+    return {"id": "run_1", "object": "thread.run", "status": status, "thread_id": "thread_1", "assistant_id": "asst_1"}
+
+
+def batch_of(status: str) -> Dict[str, Any]:
+    return {"id": "vsfb_1", "object": "vector_store.file_batch", "status": status, "vector_store_id": "vs_1"}
+
+
+def begun(request: Request) -> Any:
+    if not request.json.get("stream"):
+        return run_of("queued")
+    delta = {"content": [{"index": 0, "type": "text", "text": {"value": "Hi Jane", "annotations": []}}]}
+    told = [
+        ("thread.run.created", run_of("queued")),
+        ("thread.message.delta", {"id": "msg_1", "object": "thread.message.delta", "delta": delta}),
+        ("thread.run.completed", run_of("completed")),
+    ]
+    text = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in told)
+    return 200, "text/event-stream", f"{text}event: done\ndata: [DONE]\n\n".encode()
+
+
+def jobs(request: Request) -> Any:
+    if request.method == "POST":
+        return 400, "application/json", b'{"error": {"message": "no such file", "type": "invalid_request_error"}}'
+    last = "after=" in request.query
+    data = [{"id": "job_2" if last else "job_1", "object": "fine_tuning.job", "status": "queued"}]
+    return {"object": "list", "data": data, "has_more": not last}
+
+
+OPENAI_RULES: List[Rule] = [
+    ("POST", "/threads/thread_1/runs", begun),
+    ("GET", "/threads/thread_1/runs/run_1", lambda _: run_of("completed")),
+    ("POST", "/files", lambda _: {"id": "file_1", "object": "file", "status": "processed"}),
+    ("POST", "/vector_stores/vs_1/file_batches", lambda _: batch_of("in_progress")),
+    ("GET", "/vector_stores/vs_1/file_batches/vsfb_1", lambda _: batch_of("completed")),
+    ("GET", "/fine_tuning/jobs", jobs),
+    ("POST", "/fine_tuning/jobs", jobs),
+    ("POST", "/foo", lambda request: {"sent": request.json}),
+]
+
+
+def test_openai(document: Any, gateway: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = document("004")
+    monkeypatch.setenv("OPENAI_API_KEY", "made-up")
+    # With keys of both, the module's own client has to know which.
+    monkeypatch.setenv("OPENAI_API_TYPE", "openai")
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "made-up")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{gateway}/v1")
+    for name in ["sample-paper.pdf", "input.jsonl"]:
+        Path(name).write_text("{}\n")
+    places = {
+        '"https://..."': f'"{gateway}/v1"',
+        "https://example-endpoint.openai.azure.com": gateway,
+    }
+    names = {
+        "prompt": "What is this?",
+        "img_url": "https://example.com/picture.png",
+        "img_type": "image/png",
+        "img_b64_str": "AQI=",
+        "thread": SimpleNamespace(id="thread_1"),
+        "assistant": SimpleNamespace(id="asst_1"),
+        "store": SimpleNamespace(id="vs_1"),
+    }
+    began = len(upstream.seen)
+    outcomes = Run(places, OPENAI_FIXES, names, OPENAI_BEFORE).all(blocks)
+    judge("004 openai", "HTTP, sync and async", outcomes)
+    said = [outcome.output for outcome in outcomes]
+    assert said[5] == "Hi Jane\n"
+    assert said[7] == said[8] == "You said: Say this is a test"
+    assert said[9].startswith("You said: How do I output")
+    assert said[10].count("job_") == said[11].count("job_") == 2
+    assert "number of items we just fetched: 1" in said[12] and said[13].endswith("job_1\n")
+    assert "Another non-200-range status code was received\n400" in said[16]
+    assert json.loads(said[26])["choices"][0]["message"]["content"].startswith("You said: ")
+    assert said[27] == "1.51.0\n"
+    sent = upstream.seen[began:]
+    [posted] = [request for request in sent if request.path.endswith("/foo")]
+    assert posted.json == {"my_param": True}
+    files = [request for request in sent if request.path.endswith("/files")]
+    assert [request.headers["content-type"].partition(";")[0] for request in files] == ["multipart/form-data"] * 2
