@@ -241,7 +241,10 @@ def run_of(status: str) -> Dict[str, Any]:
 
 
 def batch_of(status: str) -> Dict[str, Any]:
-    return {"id": "vsfb_1", "object": "vector_store.file_batch", "status": status, "vector_store_id": "vs_1"}
+    done = int(status == "completed")
+    counts = {"in_progress": 1 - done, "completed": done, "failed": 0, "cancelled": 0, "total": 1}
+    told = {"object": "vector_store.file_batch", "vector_store_id": "vs_1", "file_counts": counts}
+    return {"id": "vsfb_1", "status": status, **told}
 
 
 def begun(request: Request) -> Any:
