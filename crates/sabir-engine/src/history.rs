@@ -72,7 +72,7 @@ fn whole(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
             }
             answer
         }),
-        Protocol::Gemini => gemini::decode::chat(body),
+        Protocol::Gemini => gemini::decode::chat_after(body, calls_before(record)),
         Protocol::Bedrock => bedrock::decode::chat(body, &call.model_name, wraps_json(record, call)),
         protocol => Err(unreadable("output", protocol, Operation::Chat)),
     };
@@ -108,7 +108,7 @@ fn streamed(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
             stream.feed(body, &mut events).and_then(|()| stream.finish(&mut events))
         }
         Protocol::Gemini => {
-            let mut stream = gemini::decode::ChatStream::new();
+            let mut stream = gemini::decode::ChatStream::new().after(calls_before(record));
             stream.feed(body, &mut events).and_then(|()| stream.finish(&mut events))
         }
         Protocol::Bedrock => {
@@ -130,6 +130,14 @@ fn streamed(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
         answer.push(event);
     }
     Ok(Some(Response::Chat(Box::new(answer.finish()))))
+}
+
+/// How many calls the conversation held before the answer.
+fn calls_before(record: &Record) -> usize {
+    match input(record) {
+        Ok(Request::Chat(chat)) => gemini::decode::calls_in(&chat),
+        _ => 0,
+    }
 }
 
 /// Whether the model was made to call the tool that stands for JSON, for a caller who did not ask

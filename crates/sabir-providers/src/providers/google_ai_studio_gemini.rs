@@ -115,8 +115,8 @@ impl Provider for GoogleAiStudioGemini {
 
     fn decode(&self, req: &Request, to: &Target<'_>, resp: &HttpResponse) -> Result<Response> {
         match req {
-            Request::Chat(_) => {
-                let mut answer = decode::chat(&resp.body)?;
+            Request::Chat(chat) => {
+                let mut answer = decode::chat_after(&resp.body, decode::calls_in(chat))?;
                 if answer.model.is_empty() {
                     to.model.clone_into(&mut answer.model);
                 }
@@ -134,8 +134,9 @@ impl Provider for GoogleAiStudioGemini {
         }
     }
 
-    fn decoder(&self, _req: &Request, to: &Target<'_>) -> Box<dyn Decoder> {
-        Box::new(Stream { wire: decode::ChatStream::new(), model: to.model.to_owned() })
+    fn decoder(&self, req: &Request, to: &Target<'_>) -> Box<dyn Decoder> {
+        let before = if let Request::Chat(chat) = req { decode::calls_in(chat) } else { 0 };
+        Box::new(Stream { wire: decode::ChatStream::new().after(before), model: to.model.to_owned() })
     }
 
     fn passes(&self, operation: Operation, body: &[u8]) -> bool {

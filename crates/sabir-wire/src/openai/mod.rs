@@ -5,6 +5,7 @@
 //! writes the other side reads.
 
 pub mod decode;
+mod details;
 pub mod embed;
 pub mod emit;
 pub mod error;

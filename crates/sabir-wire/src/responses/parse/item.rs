@@ -13,6 +13,7 @@ use super::{
     },
     part,
 };
+use crate::signed;
 
 /// A conversation as it is read, item by item.
 #[derive(Debug, Default)]
@@ -27,7 +28,8 @@ pub(super) struct Conversation {
 
 impl Conversation {
     /// System blocks and turns.
-    pub(super) fn end(self) -> (Vec<Block>, Vec<Message>) {
+    pub(super) fn end(mut self) -> (Vec<Block>, Vec<Message>) {
+        self.messages.iter_mut().for_each(|message| signed::gather(&mut message.content));
         (self.system, self.messages)
     }
 

@@ -7,6 +7,7 @@ use sabir_types::{Block, CallKind, Map, Media, Protocol, Source, ToolCall, Value
 use serde_json::json;
 
 use super::{super::thought, Ending, Frame};
+use crate::signed;
 
 /// The items that say whether they are complete.
 const ENDS: [&str; 3] = ["message", "function_call", "custom_tool_call"];
@@ -22,7 +23,8 @@ pub(super) fn items(
     let mut strange = Vec::new();
     let mut logprobs = logprobs.cloned().unwrap_or_default();
     let mut in_message = false;
-    for block in content {
+    let content = signed::spread(content, frame.maker.as_deref());
+    for block in &*content {
         if let Some(part) = part(block, std::mem::take(&mut logprobs)) {
             match out.last_mut().and_then(|item| item.get_mut("content")?.as_array_mut()) {
                 Some(parts) if in_message => parts.push(part),
@@ -34,7 +36,7 @@ pub(super) fn items(
         let at = out.len();
         match block {
             Block::Thinking(thinking) => {
-                let id = thinking.id.clone().unwrap_or_else(|| id(frame, "rs", at));
+                let id = thought::name(thinking).unwrap_or_else(|| id(frame, "rs", at));
                 out.push(thought::item(thinking, &id, frame.maker.as_deref()));
             }
             Block::ToolCall(call) => out.push(tool_call(call, &id(frame, "fc", at), "completed")),
