@@ -20,6 +20,7 @@ use crate::{
     call::{Call, Content, Frame, Source},
     capability,
     engine::Engine,
+    free_text,
     hide::Hide,
     key, patch,
     plan::Endpoint,
@@ -357,7 +358,8 @@ async fn receive(
     }
     let req = prepared.request(&call.source)?;
     let resp = HttpResponse { status, headers, body: bytes };
-    let answer = provider.decode(req, to, &resp)?;
+    let mut answer = provider.decode(req, to, &resp)?;
+    free_text::unwrap(&free_text::wrapped(req, provider.spec()), &mut answer);
     let cost = money(endpoint, &resp.body, false, answer.usage());
     let outcome = outcome_of(&answer, cost);
     Ok(Got::Whole { headers: resp.headers, content: Content::Neutral(Box::new(answer)), outcome, warnings })
@@ -414,7 +416,8 @@ async fn open(
         return Ok(Got::Stream { headers, first, feed: Feed::Passed(body), seen, warnings });
     }
     let req = prepared.request(&call.source)?;
-    let mut decoder = provider.decoder(req, to);
+    let names = free_text::wrapped(req, provider.spec());
+    let mut decoder = free_text::unwrapping(names, provider.decoder(req, to));
     let mut events = Vec::new();
     while !events.iter().any(counts) {
         let Some(chunk) = body.chunk().await.transpose()? else {

@@ -7,6 +7,8 @@ use sabir_store::{ModelCallRow, Record};
 use sabir_types::{Accumulator, Error, Event, Operation, Protocol, Request, Response, Result};
 use sabir_wire::{anthropic, bedrock, gemini, openai, responses, tensorzero};
 
+use crate::free_text;
+
 /// What was asked.
 pub fn input(record: &Record) -> Result<Request> {
     let row = &record.inference;
@@ -46,8 +48,14 @@ pub fn output(record: &Record) -> Result<Option<Response>> {
     }
     match row.operation {
         Operation::Embed => vectors(record, call),
-        Operation::Chat if row.stream => streamed(record, call),
-        Operation::Chat => whole(record, call),
+        Operation::Chat => {
+            let mut answer = if row.stream { streamed(record, call) } else { whole(record, call) }?;
+            if let (Some(answer), Some(provider)) = (&mut answer, sabir_providers::find(call.provider_type)) {
+                let names = input(record).map(|asked| free_text::wrapped(&asked, provider.spec())).unwrap_or_default();
+                free_text::unwrap(&names, answer);
+            }
+            Ok(answer)
+        }
         operation => Err(unreadable("output", call.protocol, operation)),
     }
 }

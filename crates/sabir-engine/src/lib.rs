@@ -14,6 +14,7 @@ mod counting;
 mod ends;
 mod engine;
 pub mod feedback;
+mod free_text;
 mod hide;
 pub mod history;
 mod key;

@@ -9,6 +9,7 @@ pub mod decode;
 pub mod emit;
 pub mod error;
 mod fields;
+mod namespace;
 pub mod parse;
 pub mod render;
 mod thought;

@@ -9,7 +9,7 @@ use sabir_types::{Block, CallKind, Error, Map, Message, Protocol, Result, Role, 
 use super::{
     super::{
         fields::{Fields, shown, wrong},
-        is_item, thought,
+        is_item, namespace, thought,
     },
     part,
 };
@@ -121,9 +121,13 @@ impl Conversation {
     }
 
     fn call(&mut self, mut fields: Fields, arguments: &str, kind: CallKind) -> Result<()> {
+        let name = fields.need("name")?;
         let call = ToolCall {
             id: fields.need("call_id")?,
-            name: fields.need("name")?,
+            name: match fields.text("namespace")? {
+                Some(namespace) => namespace::full(&namespace, &name),
+                None => name,
+            },
             arguments: fields.text(arguments)?.unwrap_or_default(),
             kind,
             ..ToolCall::default()

@@ -12,7 +12,7 @@ use sabir_types::{
 use serde_json::json;
 
 use super::{
-    super::thought,
+    super::{namespace, thought},
     Ending, Frame, Tail, assemble, failure, head,
     item::{self, arguments},
 };
@@ -171,7 +171,7 @@ impl EventWriter {
                     call = ToolCall { id: id.clone(), name: name.clone(), kind: *kind, ..call };
                 }
                 let id = id(self, "fc");
-                let mut begun = item::tool_call(&call, &id, "in_progress");
+                let mut begun = item::tool_call(&self.frame, &call, &id, "in_progress");
                 if call.kind == CallKind::Function {
                     begun["arguments"] = "".into();
                 }
@@ -414,7 +414,9 @@ impl EventWriter {
                 let place = json!({"item_id": id, "output_index": at});
                 match call.kind {
                     CallKind::Function => {
-                        let event = with(&place, "name", call.name.as_str().into());
+                        let within = namespace::split(&self.frame.echo, &call.name);
+                        let name = within.map_or(call.name.as_str(), |(_, name)| name);
+                        let event = with(&place, "name", name.into());
                         let event = with(&event, "arguments", arguments(&call).into());
                         self.write("response.function_call_arguments.done", event, out);
                     }
@@ -423,7 +425,7 @@ impl EventWriter {
                         self.write("response.custom_tool_call_input.done", event, out);
                     }
                 }
-                item::tool_call(&call, &id, status)
+                item::tool_call(&self.frame, &call, &id, status)
             }
             Kind::Whole(item) => item.clone(),
         };
