@@ -8,6 +8,7 @@ pub mod decode;
 pub mod embed;
 pub mod emit;
 pub mod error;
+pub mod named;
 pub mod parse;
 pub mod peek;
 pub mod render;

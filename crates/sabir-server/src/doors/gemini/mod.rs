@@ -17,6 +17,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
+use sabir_engine::config::Family;
 use sabir_types::{Error, ErrorKind, Result};
 
 use crate::app::App;
@@ -70,6 +71,10 @@ impl Method {
 async fn call(State(app): State<App>, Path(rest): Path<String>, request: Request<Body>) -> Response {
     let (model, method) = match split(&rest) {
         Ok(split) => split,
+        // Methods that are nothing to a gateway (`predictLongRunning`) may be Google's own.
+        Err(_) if app.engine().config().pass_through.is_open(Family::Gemini) => {
+            return super::unknown(State(app), request).await;
+        }
         Err(error) => return render::error(&error),
     };
     let (parts, body) = request.into_parts();
