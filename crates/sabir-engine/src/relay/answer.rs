@@ -106,6 +106,8 @@ impl Running {
                 self.over = true;
                 // The caller sees that it broke off, whatever becomes of the row.
                 drop(self.session.settle(Some(error.clone())).await);
+                // What came before it goes out first: an error ends the connection at once.
+                tokio::task::yield_now().await;
                 Some(Err(error))
             }
             Some(Ok(piece)) => {

@@ -340,7 +340,7 @@ async fn send(
     loop {
         let Some(now) = body.take() else { return Err(Error::internal("a relayed body is gone")) };
         let request = http::Request::from_parts(parts.clone(), now);
-        let sending = engine.transport().send_body(request, connect);
+        let sending = engine.transport().send_body(request, connect, relay.method.is_safe());
         let answer = session.sent().until_late(sending, first, config.gateway.body_timeout).await;
         let error = match answer {
             Ok(Ok(inbound)) => return Ok(inbound),

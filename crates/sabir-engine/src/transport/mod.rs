@@ -48,12 +48,18 @@ impl Transport {
     /// replaced by a fresh one; everything else that goes wrong is an error of kind `Connection`,
     /// or `Timeout` if opening the connection took longer than `connect`.
     pub(crate) async fn send(&self, request: HttpRequest, connect: Duration) -> Result<Inbound> {
-        self.send_body(request.map(Outgoing::from), connect).await
+        self.send_body(request.map(Outgoing::from), connect, true).await
     }
 
     /// The same for a body that need not be whole. One that is not is sent once, so it gets a
-    /// connection that cannot turn out to be closed already.
-    pub(crate) async fn send_body(&self, request: http::Request<Outgoing>, connect: Duration) -> Result<Inbound> {
+    /// connection that cannot turn out to be closed already. Without `again` nothing is sent twice
+    /// that may have arrived.
+    pub(crate) async fn send_body(
+        &self,
+        request: http::Request<Outgoing>,
+        connect: Duration,
+        again: bool,
+    ) -> Result<Inbound> {
         let route = self.connector.route(request.uri())?;
         let key = Key::of(request.uri(), &route)?;
         let mut request = outgoing(request, &route)?;
@@ -61,9 +67,9 @@ impl Transport {
         while is_whole && let Some(link) = self.pool.take(&key) {
             match self.exchange(link, request, &key).await {
                 Ok(inbound) => return Ok(inbound),
-                Err(Lost { error, request: Some(again), stale: true }) => {
+                Err(Lost { error, request: Some(spare), unsent, stale: true }) if again || unsent => {
                     tracing::debug!(host = %key, %error, "a pooled connection was closed; trying another");
-                    request = *again;
+                    request = *spare;
                 }
                 Err(lost) => return Err(lost.error),
             }
@@ -82,7 +88,7 @@ impl Transport {
         let lose = |error: hyper::Error| {
             let stale = reused
                 && (error.is_canceled() || error.is_closed() || error.is_incomplete_message() || is_reset(&error));
-            Lost { error: broken(key, error), request: spare, stale }
+            Lost { unsent: error.is_canceled(), error: broken(key, error), request: spare, stale }
         };
         match link.sender {
             Sender::Http1 { mut send, mut driver } => {
@@ -102,7 +108,12 @@ impl Transport {
 
 fn inbound(parts: http::response::Parts, mut body: Body) -> Result<Inbound, Lost> {
     if let Some(encoding) = parts.headers.get(header::CONTENT_ENCODING) {
-        body = body.decoded(encoding.as_bytes()).map_err(|error| Lost { error, request: None, stale: false })?;
+        body = body.decoded(encoding.as_bytes()).map_err(|error| Lost {
+            error,
+            request: None,
+            unsent: false,
+            stale: false,
+        })?;
     }
     Ok(Inbound { status: parts.status, headers: parts.headers, body })
 }
@@ -111,6 +122,8 @@ fn inbound(parts: http::response::Parts, mut body: Body) -> Result<Inbound, Lost
 struct Lost {
     error: Error,
     request: Option<Box<http::Request<Outgoing>>>,
+    /// Whether nothing of it was sent.
+    unsent: bool,
     stale: bool,
 }
 

@@ -12,7 +12,7 @@ mod render;
 use axum::{
     Router,
     body::Body,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::Request,
     response::Response,
     routing::{get, post},
@@ -31,7 +31,7 @@ pub fn routes() -> Router<App> {
         router = router
             .route(&format!("{base}/models"), get(models::list))
             // The name of a model and of its method are one segment: `{model}:{method}`.
-            .route(&format!("{base}/models/{{*model}}"), get(models::retrieve).post(call));
+            .route(&format!("{base}/models/{{*model}}"), get(one).post(call));
     }
     router
 }
@@ -66,6 +66,15 @@ impl Method {
             Self::Embed | Self::EmbedBatch => "embed_content",
         }
     }
+}
+
+/// A model, or what runs at one (`models/MODEL/operations/…`), which Google alone knows.
+async fn one(State(app): State<App>, Path(rest): Path<String>, request: Request<Body>) -> Response {
+    if rest.contains("/operations/") {
+        return super::unknown(State(app), request).await;
+    }
+    let asked = RawQuery(request.uri().query().map(str::to_owned));
+    models::retrieve(State(app), Path(rest), asked, request.headers().clone()).await
 }
 
 async fn call(State(app): State<App>, Path(rest): Path<String>, request: Request<Body>) -> Response {
