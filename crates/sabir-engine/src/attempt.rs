@@ -281,7 +281,7 @@ pub(crate) fn forward(from: &HeaderMap, to: &mut HeaderMap) {
 }
 
 /// The body with the provider's own model name in the place of the caller's.
-fn rename(body: &Bytes, span: Option<std::ops::Range<usize>>, model: &str) -> Bytes {
+pub(crate) fn rename(body: &Bytes, span: Option<std::ops::Range<usize>>, model: &str) -> Bytes {
     let quoted = serde_json::Value::from(model).to_string();
     let splice = |from: usize, to: usize, text: &str| {
         let mut out = BytesMut::with_capacity(body.len() + text.len());
@@ -365,7 +365,7 @@ async fn receive(
     Ok(Got::Whole { headers: resp.headers, content: Content::Neutral(Box::new(answer)), outcome, warnings })
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     match headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()) {
         // Some servers forget it; what comes shows soon enough.
         None => true,

@@ -22,6 +22,7 @@ mod patch;
 mod pipeline;
 pub mod plan;
 mod record;
+pub mod relay;
 mod sharing;
 mod stream;
 mod token;
@@ -31,3 +32,4 @@ pub use call::{Answer, Call, CallOptions, Content, Facts, Failure, Frame, FrameS
 pub use catalog::CatalogEntry;
 pub use counting::Counting;
 pub use engine::Engine;
+pub use relay::{Relay, RelayBody, RelayTo, Relayed};

@@ -9,6 +9,7 @@ mod details;
 pub mod embed;
 pub mod emit;
 pub mod error;
+pub mod named;
 pub mod parse;
 pub mod peek;
 pub mod render;
