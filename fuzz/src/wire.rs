@@ -357,7 +357,7 @@ fn responses_frame() -> responses::render::Frame {
 
 fn frame() -> openai::render::Frame {
     let (id, model) = ("id".to_owned(), "m".to_owned());
-    openai::render::Frame { id, created: 1, model, legacy_functions: false, extra: Map::new() }
+    openai::render::Frame { id, created: 1, model, legacy_functions: false, maker: None, extra: Map::new() }
 }
 
 /// However bytes are cut, the same comes out. With a small limit it is the same up to where the

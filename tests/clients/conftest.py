@@ -13,7 +13,7 @@ from upstream import Upstream
 
 # Which client the tests of a file need; an environment has some of them.
 NEEDED = {
-    "anthropic": ["test_anthropic.py"],
+    "anthropic": ["test_agents.py", "test_anthropic.py"],
     "google.genai": ["test_gemini.py"],
     "openai.types.responses": ["test_openai_responses.py"],
     "tensorzero": ["test_process.py", "test_tensorzero.py", "test_tensorzero_ledger.py"],

@@ -20,6 +20,7 @@ use crate::{
     call::{Call, Content, Frame, Source},
     capability,
     engine::Engine,
+    free_text,
     hide::Hide,
     key, patch,
     plan::Endpoint,
@@ -280,7 +281,7 @@ pub(crate) fn forward(from: &HeaderMap, to: &mut HeaderMap) {
 }
 
 /// The body with the provider's own model name in the place of the caller's.
-fn rename(body: &Bytes, span: Option<std::ops::Range<usize>>, model: &str) -> Bytes {
+pub(crate) fn rename(body: &Bytes, span: Option<std::ops::Range<usize>>, model: &str) -> Bytes {
     let quoted = serde_json::Value::from(model).to_string();
     let splice = |from: usize, to: usize, text: &str| {
         let mut out = BytesMut::with_capacity(body.len() + text.len());
@@ -357,13 +358,14 @@ async fn receive(
     }
     let req = prepared.request(&call.source)?;
     let resp = HttpResponse { status, headers, body: bytes };
-    let answer = provider.decode(req, to, &resp)?;
+    let mut answer = provider.decode(req, to, &resp)?;
+    free_text::unwrap(&free_text::wrapped(req, provider.spec()), &mut answer);
     let cost = money(endpoint, &resp.body, false, answer.usage());
     let outcome = outcome_of(&answer, cost);
     Ok(Got::Whole { headers: resp.headers, content: Content::Neutral(Box::new(answer)), outcome, warnings })
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     match headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()) {
         // Some servers forget it; what comes shows soon enough.
         None => true,
@@ -414,7 +416,8 @@ async fn open(
         return Ok(Got::Stream { headers, first, feed: Feed::Passed(body), seen, warnings });
     }
     let req = prepared.request(&call.source)?;
-    let mut decoder = provider.decoder(req, to);
+    let names = free_text::wrapped(req, provider.spec());
+    let mut decoder = free_text::unwrapping(names, provider.decoder(req, to));
     let mut events = Vec::new();
     while !events.iter().any(counts) {
         let Some(chunk) = body.chunk().await.transpose()? else {

@@ -18,6 +18,7 @@ use crate::{
     counting::{self, Counting},
     pipeline,
     plan::Endpoint,
+    relay::{self, Relay, RelayBody, Relayed},
     token::Tokens,
     transport::Transport,
 };
@@ -73,6 +74,12 @@ impl Engine {
     /// Has a provider of the door's protocol count the tokens of a request.
     pub async fn count_tokens(&self, wanted: &Counting) -> Result<HttpResponse> {
         counting::count(self, wanted).await
+    }
+
+    /// Relays a request to a provider of its family as it came: another address, another
+    /// credential, the rest untouched.
+    pub async fn relay(self: &Arc<Self>, relay: Relay, body: RelayBody) -> Result<Relayed, Box<Failure>> {
+        relay::run(self.clone(), relay, body).await
     }
 
     /// The models that can be called: those of the configuration and those of the providers that

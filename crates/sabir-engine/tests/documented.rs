@@ -20,7 +20,7 @@ use sabir_types::{ChatRequest, Message, Operation, Protocol, Request, new_id};
 /// Documents whose examples are configurations.
 const DOCUMENTS: [&str; 4] = ["README.md", "docs/configuration.md", "docs/model-manager.md", "docs/providers/dummy.md"];
 /// Sources of the loader that name keys.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "change.rs",
     "credential.rs",
     "gateway.rs",
@@ -29,6 +29,7 @@ const SOURCES: [&str; 9] = [
     "metric.rs",
     "model.rs",
     "options.rs",
+    "pass_through.rs",
     "registry.rs",
 ];
 /// How an example begins whose settings have no effect yet.

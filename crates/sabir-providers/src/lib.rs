@@ -12,7 +12,7 @@ mod providers;
 pub mod sign;
 
 pub use provider::{
-    Capabilities, CredentialScheme, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Outbound, Provider, Script,
-    Spec, Step, StepOutcome, Target,
+    Capabilities, CredentialScheme, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Outbound, Passage, Provider,
+    Script, Spec, Step, StepOutcome, Target,
 };
 pub use providers::{all, find};

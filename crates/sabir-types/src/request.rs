@@ -65,6 +65,10 @@ pub enum Operation {
     Chat,
     /// Vectors for texts.
     Embed,
+    /// Anything of a provider's API that goes through as it came.
+    Relay,
+    /// A conversation over a WebSocket, which goes through as it came.
+    Realtime,
 }
 
 impl Operation {
@@ -73,12 +77,14 @@ impl Operation {
         match self {
             Self::Chat => "chat",
             Self::Embed => "embed",
+            Self::Relay => "relay",
+            Self::Realtime => "realtime",
         }
     }
 
     /// The operation of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Chat, Self::Embed].into_iter().find(|o| o.as_str() == name)
+        [Self::Chat, Self::Embed, Self::Relay, Self::Realtime].into_iter().find(|o| o.as_str() == name)
     }
 }
 

@@ -23,6 +23,7 @@ mod metric;
 mod model;
 mod near;
 mod options;
+mod pass_through;
 pub mod problem;
 mod reader;
 mod registry;
@@ -30,6 +31,7 @@ mod sdk;
 mod tree;
 mod watch;
 
+pub use pass_through::{Family, PassThrough, Upstream};
 pub use registry::ALIASES;
 pub use watch::{Watcher, watch};
 
@@ -165,6 +167,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// `[models]` and `[embedding_models]`.
     pub models: Models,
+    /// `[pass_through]`.
+    pub pass_through: PassThrough,
     /// `[metrics]`.
     pub metrics: HashMap<String, Metric>,
     /// Names of `[functions]`: known, not supported yet.

@@ -172,7 +172,7 @@ fn endpoint(
 }
 
 /// Where the provider listens, if not at its usual place.
-fn address(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Around<'_>) -> Option<String> {
+pub(super) fn address(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Around<'_>) -> Option<String> {
     let spec = provider.spec();
     let mut given = None;
     let mut any = false;
@@ -190,7 +190,7 @@ fn address(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Ar
 }
 
 /// The credential; a missing one leaves a note, and the call that needs it says so.
-fn key(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Around<'_>) -> Option<Found> {
+pub(super) fn key(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Around<'_>) -> Option<Found> {
     let (found, place, path) = match credential::given(reader, provider.credentials(), around.env) {
         Given::Wrong => return None,
         Given::Found(found, entry) => (found, Some(&entry.node.place), reader.path_of(&entry.name)),

@@ -17,6 +17,7 @@ mod oddities;
 mod other_door;
 mod passing;
 mod recording;
+mod relay;
 mod reload;
 mod responses;
 mod retries;

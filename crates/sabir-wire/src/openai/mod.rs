@@ -5,9 +5,11 @@
 //! writes the other side reads.
 
 pub mod decode;
+mod details;
 pub mod embed;
 pub mod emit;
 pub mod error;
+pub mod named;
 pub mod parse;
 pub mod peek;
 pub mod render;

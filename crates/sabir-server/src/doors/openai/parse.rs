@@ -9,7 +9,10 @@ use axum::body::Body;
 use http::{HeaderMap, request::Parts};
 use sabir_engine::{Call, CallOptions, Source};
 use sabir_types::{EmbedFormat, Error, ErrorKind, Map, Operation, Protocol, Result, Value, new_id};
-use sabir_wire::openai::{embed, parse, peek};
+use sabir_wire::{
+    holds_packed_thoughts,
+    openai::{embed, parse, peek},
+};
 
 use crate::{
     app::App,
@@ -86,7 +89,7 @@ pub(super) async fn call(
             original_response: flag("include_original_response")?,
         });
     }
-    options.rewrite = extended.is_some();
+    options.rewrite = extended.is_some() || holds_packed_thoughts(&bytes);
     options.usage_asked = seen.include_usage == Some(true);
     from_headers(&parts.headers, &mut options, &mut episode_id)?;
     let stream = seen.stream && operation == Operation::Chat;
