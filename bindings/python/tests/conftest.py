@@ -12,6 +12,7 @@ from typing import Any, Callable, Iterator
 import pytest
 
 from sabir import AsyncSabir, Sabir
+from server import Server
 
 CONFIG = """
 [gateway]
@@ -104,6 +105,14 @@ def client(make: Callable[..., Any]) -> Iterator[Sabir]:
 @pytest.fixture
 def async_client(make: Callable[..., Any]) -> Callable[[], AsyncSabir]:
     return lambda: make(AsyncSabir)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Somebody else's server; see `server.py`."""
+    server = Server()
+    yield server
+    server.close()
 
 
 @pytest.fixture(autouse=True)
