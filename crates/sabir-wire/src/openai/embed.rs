@@ -9,7 +9,7 @@ use sabir_types::{
 };
 use serde_json::json;
 
-use super::{decode::usage, error, parse};
+use super::{decode::input_usage, error, parse};
 
 /// Reads an embeddings request.
 pub fn parse(body: &[u8]) -> Result<Request> {
@@ -121,7 +121,7 @@ pub fn decode(body: &[u8]) -> Result<EmbedResponse> {
         vectors.push((index, vector(item, at)?));
     }
     vectors.sort_by_key(|(index, _)| *index);
-    let usage = all.remove("usage").filter(Value::is_object).map(|raw| usage(&raw)).unwrap_or_default();
+    let usage = all.remove("usage").filter(Value::is_object).map(|raw| input_usage(&raw)).unwrap_or_default();
     let model = match all.remove("model") {
         Some(Value::String(model)) => model,
         _ => String::new(),
