@@ -152,6 +152,7 @@ impl Provider for GoogleAiStudioGemini {
         match operation {
             Operation::Chat => glance::chat(body).map(seen),
             Operation::Embed => glance::embeddings(body).map(seen),
+            Operation::Image | Operation::ImageEdit => Ok(Glance { usage: image::glance(body)?, ..Glance::default() }),
             other => Err(no_such(other)),
         }
     }

@@ -12,7 +12,7 @@ use sabir_types::{
 };
 use serde_json::json;
 
-use super::{decode, emit, error, short};
+use super::{decode, emit, error, glance, short};
 
 /// Whether a model is one of Imagen's, which have a method of their own.
 pub fn is_imagen(model: &str) -> bool {
@@ -118,6 +118,14 @@ fn ratio(size: &str) -> Result<&'static str> {
 /// Reads an answer with a success status.
 pub fn decode(body: &[u8], model: &str) -> Result<ImageResponse> {
     if is_imagen(model) { predictions(body, model) } else { pictures(decode::chat(body)?, model) }
+}
+
+/// What an answer says of usage; its form tells which method it is from.
+pub fn glance(body: &[u8]) -> Result<Usage> {
+    match glance::chat(body) {
+        Ok(seen) => Ok(seen.usage),
+        Err(_) => Ok(predictions(body, "imagen")?.usage),
+    }
 }
 
 /// The pictures of a conversation's answer.
