@@ -190,9 +190,8 @@ impl Config {
     /// The model of that name: of the configuration, or `provider::model` / `provider/model`.
     pub fn model(&self, operation: Operation, name: &str) -> Result<Arc<Model>> {
         let (models, others) = match operation {
-            Operation::Chat => (&self.models.chat, &self.models.embed),
             Operation::Embed => (&self.models.embed, &self.models.chat),
-            other => return Err(Error::internal(format!("no models are kept for {}", other.as_str()))),
+            _ => (&self.models.chat, &self.models.embed),
         };
         if let Some(model) = models.get(name) {
             return Ok(model.clone());
