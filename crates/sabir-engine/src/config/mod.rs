@@ -18,6 +18,7 @@ mod credential;
 pub mod env;
 mod gateway;
 mod grpc;
+mod lmclient;
 mod load;
 mod metric;
 mod model;
@@ -30,6 +31,7 @@ mod sdk;
 mod tree;
 mod watch;
 
+pub use lmclient::{OLD_MODELS, OldModels};
 pub use registry::ALIASES;
 pub use watch::{Watcher, watch};
 

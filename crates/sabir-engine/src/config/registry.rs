@@ -13,7 +13,7 @@ use sabir_types::{Error, ErrorKind, Map, Operation, Result};
 use super::{
     credential::{self, Found, Given},
     env::Env,
-    near, options,
+    lmclient, near, options,
     reader::Reader,
 };
 use crate::plan::{Endpoint, Model, Retries, Timeouts};
@@ -115,6 +115,8 @@ impl Registry {
             return Some(able(model, operation));
         }
         let (id, upstream) = name.split_once("::").or_else(|| name.split_once('/'))?;
+        // A model that is gone would only be refused.
+        let (id, upstream) = lmclient::now(id, upstream).unwrap_or((id, upstream));
         let provider = self.find(id)?;
         let spec = provider.spec();
         let refuse = |why: String| Some(Err(Error::new(ErrorKind::NotFound, why).with_param("model")));
