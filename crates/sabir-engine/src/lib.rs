@@ -20,6 +20,7 @@ mod key;
 mod patch;
 mod pipeline;
 pub mod plan;
+pub mod price;
 mod record;
 mod sharing;
 mod stream;

@@ -10,7 +10,10 @@ use self::{
     env::Env,
     problem::{Problem, Problems},
 };
-use crate::plan::{Model, Models};
+use crate::{
+    plan::{Model, Models},
+    price::Prices,
+};
 
 mod change;
 pub mod cost;
@@ -24,6 +27,7 @@ mod metric;
 mod model;
 mod near;
 mod options;
+mod price;
 pub mod problem;
 mod reader;
 mod registry;
@@ -131,6 +135,8 @@ pub struct Gateway {
     pub retries: crate::plan::Retries,
     /// `grpc`: the Model Manager door.
     pub grpc: Grpc,
+    /// `prices`: what providers charge by list.
+    pub prices: Arc<Prices>,
 }
 
 /// The Model Manager door.
