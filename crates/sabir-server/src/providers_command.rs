@@ -156,6 +156,9 @@ const INTRODUCTION: &str = "\
 What a provider cannot do is refused by name, or left out with a warning where that does no harm.
 ";
 
+/// What a test found out, and wrote down.
+const SCENARIOS: &str = include_str!("providers_matrix.md");
+
 const OLD_NAMES: &str = "
 ## Names of LMClient
 
@@ -202,7 +205,7 @@ fn markdown(specs: &[&Spec], out: &mut dyn Write) -> Result<()> {
         let cells = switches(&spec.can).map(|(_, able)| if able { "yes" } else { "–" });
         writeln!(out, "| `{}` | {} |", spec.id, cells.join(" | "))?;
     }
-    write!(out, "{OLD_NAMES}")?;
+    write!(out, "{SCENARIOS}{OLD_NAMES}")?;
     for old in OLD_MODELS {
         let models: Vec<_> = old.then.iter().map(|model| format!("`{model}`")).collect();
         writeln!(out, "| `{}` | {} | `{}` |", old.provider, models.join(", "), old.now)?;

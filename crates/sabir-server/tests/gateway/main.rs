@@ -10,6 +10,7 @@ mod circuit;
 mod input;
 mod kill;
 mod leaving;
+mod matrix;
 mod mock;
 mod more_doors;
 mod native_doors;
