@@ -8,19 +8,23 @@ mod doors;
 mod talk;
 mod upstreams;
 
-use std::{fmt::Write, fs, path::Path, sync::Arc};
+use std::{fmt::Write as _, fs, io::Write as _, path::Path, sync::Arc};
 
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use sabir_providers::{CredentialScheme, Provider};
 use sabir_types::{Operation, Protocol};
+use serde_json::json;
 
 use self::{
     doors::Door,
     talk::{Failure, Reply, SCENARIOS, Said, step},
     upstreams::Family,
 };
-use crate::{mock::Upstream, support::Gateway};
+use crate::{
+    mock::{Seen, Upstream},
+    support::Gateway,
+};
 
 /// An upstream of a family, whose next answer is said beforehand.
 struct Scripted {
@@ -95,6 +99,7 @@ async fn run(
             return format!("refused: {name}");
         }
         let seen = to.upstream.seen().pop().unwrap();
+        keep(model, door, scenario, stream, &seen);
         let lines = to.family.understands(&seen);
         let lost: Vec<&String> = step.lines.iter().filter(|line| !lines.contains(line)).collect();
         let invented: Vec<&String> = lines.iter().filter(|line| !step.lines.contains(line)).collect();
@@ -156,6 +161,18 @@ fn fails(door: Door, came: &doors::Came, failure: Failure, about: &str) {
     if failure == Failure::Limited {
         assert_eq!(came.retry_after.as_deref(), Some("7"), "{about}");
     }
+}
+
+/// Keeps what an upstream got in the file that `SABIR_BODIES` names, a line each: tests/clients holds it against the
+/// providers' own types.
+fn keep(model: &str, door: Door, scenario: &str, stream: bool, seen: &Seen) {
+    #[expect(clippy::disallowed_methods, reason = "the tests' own switch")]
+    let Some(file) = std::env::var_os("SABIR_BODIES") else { return };
+    let body: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
+    let path = seen.head.split(' ').nth(1).unwrap();
+    let line = json!({"model": model, "door": door.title(), "scenario": scenario, "stream": stream, "path": path, "body": body});
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+    file.write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
 /// A table in Markdown.

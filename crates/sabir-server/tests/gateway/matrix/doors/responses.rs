@@ -14,7 +14,7 @@ pub(super) fn body(model: &str, talk: &Talk, stream: bool) -> Value {
             Turn::User(said) => input.push(json!({"role": "user", "content": said})),
             Turn::Picture(said) => {
                 let url = format!("data:image/png;base64,{PICTURE}");
-                let parts = json!([{"type": "input_text", "text": said}, {"type": "input_image", "image_url": url}]);
+                let parts = json!([{"type": "input_text", "text": said}, {"type": "input_image", "image_url": url, "detail": "auto"}]);
                 input.push(json!({"role": "user", "content": parts}));
             }
             Turn::Assistant(said) => input.push(json!({"role": "assistant", "content": said})),
