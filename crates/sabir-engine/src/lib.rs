@@ -21,6 +21,7 @@ mod key;
 mod patch;
 mod pipeline;
 pub mod plan;
+pub mod price;
 mod record;
 pub mod relay;
 mod sharing;

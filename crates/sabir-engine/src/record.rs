@@ -480,10 +480,11 @@ pub(crate) fn blank() -> InferenceRow {
     }
 }
 
-/// The money of one model call, from the provider's own figures.
+/// The money of one model call, from the provider's own figures. For a stream `raw` is its end.
 pub(crate) fn money(endpoint: &Endpoint, raw: &Bytes, streaming: bool, usage: &Usage) -> Option<f64> {
     if endpoint.cost.is_empty() {
-        return None;
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        return endpoint.price.as_ref()?.cost(usage, raw, now);
     }
     // The rules point into the last event that carries usage: rebuild just that. So for answers that are no
     // objects, or that say nothing of usage.

@@ -10,7 +10,10 @@ use self::{
     env::Env,
     problem::{Problem, Problems},
 };
-use crate::plan::{Model, Models};
+use crate::{
+    plan::{Model, Models},
+    price::Prices,
+};
 
 mod change;
 pub mod cost;
@@ -18,12 +21,14 @@ mod credential;
 pub mod env;
 mod gateway;
 mod grpc;
+mod lmclient;
 mod load;
 mod metric;
 mod model;
 mod near;
 mod options;
 mod pass_through;
+mod price;
 pub mod problem;
 mod reader;
 mod registry;
@@ -31,6 +36,7 @@ mod sdk;
 mod tree;
 mod watch;
 
+pub use lmclient::{OLD_MODELS, OldModels};
 pub use pass_through::{Family, PassThrough, Upstream};
 pub use registry::ALIASES;
 pub use watch::{Watcher, watch};
@@ -131,6 +137,8 @@ pub struct Gateway {
     pub retries: crate::plan::Retries,
     /// `grpc`: the Model Manager door.
     pub grpc: Grpc,
+    /// `prices`: what providers charge by list.
+    pub prices: Arc<Prices>,
 }
 
 /// The Model Manager door.

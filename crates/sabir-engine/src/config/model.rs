@@ -159,6 +159,7 @@ fn endpoint(
     let base = api_base.clone().or_else(|| Some(options::cloud(&options).join("/")).filter(|place| !place.is_empty()));
     Some(Endpoint {
         circuit: registry::circuit(provider, base.as_deref(), &key.location, &upstream_model),
+        price: around.registry.price(provider, &upstream_model, api_base.as_deref()),
         name: entry.name.as_str().into(),
         model: model.clone(),
         provider,
