@@ -23,6 +23,7 @@ pub mod plan;
 mod record;
 mod sharing;
 mod stream;
+pub mod tasks;
 mod token;
 mod transport;
 
