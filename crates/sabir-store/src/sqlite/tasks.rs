@@ -40,19 +40,32 @@ impl TaskStore for SqliteLedger {
     }
 
     fn claim_task(&self, kinds: Vec<String>, worker: Uuid, lease: Duration) -> Answer<'_, Option<TaskRow>> {
-        self.writer.change(SMALL, move |connection| {
-            let now = now();
-            let marks = vec!["?"; kinds.len()].join(",");
-            // `state < 2` lets the index of open tasks be used.
-            let text = format!(
-                "UPDATE task SET state = 1, worker = ?, lease = ?, attempt = attempt + 1, \
-                 started = coalesce(started, ?) WHERE seq = (SELECT seq FROM task WHERE kind IN ({marks}) \
-                 AND state < 2 AND (state = 0 OR (lease <= ? AND worker <> ?)) ORDER BY id LIMIT 1) RETURNING {TASK}"
-            );
-            let mut values: Vec<Value> = vec![id_value(worker), until(now, lease).into(), now.into()];
-            values.extend(kinds.into_iter().map(Value::from));
-            values.extend([now.into(), id_value(worker)]);
-            first(connection, &text, params_from_iter(values))
+        // `state < 2` lets the index of open tasks be used.
+        let free = format!(
+            "SELECT seq FROM task WHERE kind IN ({}) AND state < 2 \
+             AND (state = 0 OR (lease <= ? AND worker <> ?)) ORDER BY id LIMIT 1",
+            vec!["?"; kinds.len()].join(",")
+        );
+        Box::pin(async move {
+            // Who only looks does not hold up those who write.
+            let (question, wanted) = (free.clone(), claimable(&kinds, now(), worker));
+            let looked = self
+                .readers
+                .ask(move |connection| Ok(connection.prepare_cached(&question)?.exists(params_from_iter(wanted))?));
+            if !looked.await? {
+                return Ok(None);
+            }
+            let claim = self.writer.change(SMALL, move |connection| {
+                let now = now();
+                let text = format!(
+                    "UPDATE task SET state = 1, worker = ?, lease = ?, attempt = attempt + 1, \
+                     started = coalesce(started, ?) WHERE seq = ({free}) RETURNING {TASK}"
+                );
+                let mut values: Vec<Value> = vec![id_value(worker), until(now, lease).into(), now.into()];
+                values.extend(claimable(&kinds, now, worker));
+                first(connection, &text, params_from_iter(values))
+            });
+            claim.await
         })
     }
 
@@ -172,6 +185,12 @@ impl TaskStore for SqliteLedger {
             Ok(connection.prepare_cached("DELETE FROM task WHERE id = ?")?.execute([id.as_bytes()])? > 0)
         })
     }
+}
+
+/// The values of the question for a task that can be claimed.
+fn claimable(kinds: &[String], now: i64, worker: Uuid) -> Vec<Value> {
+    let kinds = kinds.iter().cloned().map(Value::from);
+    kinds.chain([now.into(), id_value(worker)]).collect()
 }
 
 fn list(query: &TaskQuery) -> (String, Vec<Value>) {
