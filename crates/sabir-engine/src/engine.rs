@@ -19,6 +19,7 @@ use crate::{
     pipeline,
     plan::Endpoint,
     relay::{self, Relay, RelayBody, Relayed},
+    tasks::Tasks,
     token::Tokens,
     transport::Transport,
 };
@@ -33,6 +34,7 @@ pub struct Engine {
     catalog: Catalog,
     cache: Cache,
     tokens: Tokens,
+    tasks: Option<Arc<Tasks>>,
 }
 
 impl Engine {
@@ -41,6 +43,7 @@ impl Engine {
         Ok(Arc::new(Self {
             cache: Cache::new(&config.gateway.cache),
             config: ArcSwap::from_pointee(config),
+            tasks: ledger.clone().and_then(Ledger::state).map(Tasks::new),
             ledger,
             transport: Transport::new(env)?,
             circuits: Circuits::default(),
@@ -64,6 +67,11 @@ impl Engine {
     /// Where rows go; `None` if nothing is kept (`observability.durability = "off"`).
     pub fn ledger(&self) -> Option<&Arc<dyn Ledger>> {
         self.ledger.as_ref()
+    }
+
+    /// What goes on when its caller has gone; `None` where nothing is kept.
+    pub fn tasks(&self) -> Option<&Arc<Tasks>> {
+        self.tasks.as_ref()
     }
 
     /// Runs a call from beginning to end.
@@ -113,6 +121,14 @@ impl Engine {
                 self.circuits.failed(&endpoint.circuit, self.config.load().gateway.circuit);
             }
             Some(_) => self.circuits.undecided(&endpoint.circuit),
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(tasks) = &self.tasks {
+            tasks.halt();
         }
     }
 }
