@@ -20,6 +20,7 @@ use crate::{
     plan::Endpoint,
     token::Tokens,
     transport::Transport,
+    verify::{Issuer, PublicKey},
 };
 
 /// One engine: configuration, connections, ledger.
@@ -32,6 +33,7 @@ pub struct Engine {
     catalog: Catalog,
     cache: Cache,
     tokens: Tokens,
+    issuer: Issuer,
 }
 
 impl Engine {
@@ -45,6 +47,7 @@ impl Engine {
             circuits: Circuits::default(),
             catalog: Catalog::default(),
             tokens: Tokens::default(),
+            issuer: Issuer::default(),
         }))
     }
 
@@ -73,6 +76,12 @@ impl Engine {
     /// Has a provider of the door's protocol count the tokens of a request.
     pub async fn count_tokens(&self, wanted: &Counting) -> Result<HttpResponse> {
         counting::count(self, wanted).await
+    }
+
+    /// The keys at that address, for a token that names one of them; kept, and fetched again when they are old
+    /// or do not know the name.
+    pub async fn issuer_keys(&self, url: &str, id: Option<&str>) -> Result<Arc<Vec<PublicKey>>> {
+        self.issuer.keys(url, id, &self.transport).await
     }
 
     /// The models that can be called: those of the configuration and those of the providers that

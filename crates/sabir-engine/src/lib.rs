@@ -25,6 +25,7 @@ mod sharing;
 mod stream;
 mod token;
 mod transport;
+pub mod verify;
 
 pub use call::{Answer, Call, CallOptions, Content, Facts, Failure, Frame, FrameStream, Source, Summary};
 pub use catalog::CatalogEntry;

@@ -296,7 +296,7 @@ fn address(asked: Option<SocketAddr>, config: &Config) -> Result<SocketAddr> {
 
 /// Where the Model Manager door listens: nowhere, unless somebody says so.
 fn grpc_address(asked: Option<SocketAddr>, config: &Config) -> Result<Option<SocketAddr>> {
-    let open = config.gateway.grpc.jwt_secrets.is_empty() && config.gateway.api_keys.is_empty();
+    let open = !config.gateway.grpc.takes_tokens() && config.gateway.api_keys.is_empty();
     match (asked, config.gateway.grpc.bind_address) {
         (Some(asked), _) => {
             if open && !asked.ip().is_loopback() {
