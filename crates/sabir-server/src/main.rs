@@ -211,6 +211,7 @@ async fn run(
     ledger: Option<Arc<dyn Ledger>>,
 ) -> Result<()> {
     let grace = config.gateway.shutdown_grace;
+    let max_streams = config.gateway.grpc.max_concurrent_streams;
     let tls = match &config.gateway.grpc.tls {
         Some((cert, key)) if grpc_bind.is_some() => Some(serve::tls(cert, key)?),
         _ => None,
@@ -235,7 +236,10 @@ async fn run(
             let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen on {bind}"))?;
             let address = listener.local_addr().context("the listener has no address")?;
             let router = doors::model_manager::router(app).await?;
-            Some((address, serve::serve_grpc(listener, tls, router, stop.clone().cancelled_owned(), grace)))
+            Some((
+                address,
+                serve::serve_grpc(listener, tls, max_streams, router, stop.clone().cancelled_owned(), grace),
+            ))
         }
     };
     let stopped = stopped()?;

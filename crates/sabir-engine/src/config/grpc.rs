@@ -33,6 +33,8 @@ impl Default for Grpc {
             jwt_issuers: Vec::new(),
             jwt_audiences: Vec::new(),
             leeway: Duration::from_secs(30),
+            batch_concurrency: 64,
+            max_concurrent_streams: 5000,
             tls: None,
         }
     }
@@ -50,6 +52,10 @@ pub(super) fn read(table: Option<Reader<'_>>, env: &Env, log: &Log) -> Grpc {
     let Some(mut r) = table else { return grpc };
     grpc.bind_address = gateway::bind_address(&mut r, "127.0.0.1:50051");
     grpc.leeway = r.integer("leeway_s", 0, 3600).map_or(grpc.leeway, Duration::from_secs);
+    grpc.batch_concurrency =
+        r.integer("batch_concurrency", 1, 10_000).map_or(grpc.batch_concurrency, |number| number as usize);
+    grpc.max_concurrent_streams =
+        r.integer("max_concurrent_streams", 1, 1_000_000).map_or(grpc.max_concurrent_streams, |number| number as u32);
     for (node, path, name, secret) in located(&mut r, "jwt_secrets", env) {
         if is_public(secret.expose()) {
             log.problem(Some(&node.place), &path, PUBLIC);

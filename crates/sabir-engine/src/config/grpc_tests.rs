@@ -19,12 +19,13 @@ fn nothing_said_means_no_port_and_no_secret() {
 #[test]
 fn settings_are_taken_over() {
     let grpc = good(
-        "[gateway.grpc]\nbind_address = '127.0.0.1:50051'\nleeway_s = 5\ntls_cert = 'tls/cert.pem'\ntls_key = 'key.pem'\n",
+        "[gateway.grpc]\nbind_address = '127.0.0.1:50051'\nleeway_s = 5\nbatch_concurrency = 2\nmax_concurrent_streams = 3\ntls_cert = 'tls/cert.pem'\ntls_key = 'key.pem'\n",
     )
     .gateway
     .grpc;
     assert_eq!(grpc.bind_address.unwrap().port(), 50051);
     assert_eq!(grpc.leeway, Duration::from_secs(5));
+    assert_eq!((grpc.batch_concurrency, grpc.max_concurrent_streams), (2, 3));
     assert_eq!(grpc.tls, Some(("tls/cert.pem".into(), "key.pem".into())));
 }
 

@@ -152,6 +152,10 @@ pub struct Grpc {
     pub jwt_audiences: Vec<String>,
     /// `grpc.leeway_s`: how long after its end a token still counts.
     pub leeway: Duration,
+    /// `grpc.batch_concurrency`: how many items of a batch run at once.
+    pub batch_concurrency: usize,
+    /// `grpc.max_concurrent_streams`: how many calls may run at once on one connection.
+    pub max_concurrent_streams: u32,
     /// `grpc.tls_cert` and `grpc.tls_key`: PEM files; without them the port speaks plain HTTP/2.
     pub tls: Option<(PathBuf, PathBuf)>,
 }
