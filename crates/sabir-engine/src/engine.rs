@@ -22,6 +22,7 @@ use crate::{
     tasks::Tasks,
     token::Tokens,
     transport::Transport,
+    verify::{Issuer, PublicKey},
 };
 
 /// One engine: configuration, connections, ledger.
@@ -35,6 +36,7 @@ pub struct Engine {
     cache: Cache,
     tokens: Tokens,
     tasks: Option<Arc<Tasks>>,
+    issuer: Issuer,
 }
 
 impl Engine {
@@ -49,6 +51,7 @@ impl Engine {
             circuits: Circuits::default(),
             catalog: Catalog::default(),
             tokens: Tokens::default(),
+            issuer: Issuer::default(),
         }))
     }
 
@@ -88,6 +91,12 @@ impl Engine {
     /// credential, the rest untouched.
     pub async fn relay(self: &Arc<Self>, relay: Relay, body: RelayBody) -> Result<Relayed, Box<Failure>> {
         relay::run(self.clone(), relay, body).await
+    }
+
+    /// The keys at that address, for a token that names one of them; kept, and fetched again when they are old
+    /// or do not know the name.
+    pub async fn issuer_keys(&self, url: &str, id: Option<&str>) -> Result<Arc<Vec<PublicKey>>> {
+        self.issuer.keys(url, id, &self.transport).await
     }
 
     /// The models that can be called: those of the configuration and those of the providers that

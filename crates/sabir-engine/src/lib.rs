@@ -29,6 +29,7 @@ mod stream;
 pub mod tasks;
 mod token;
 mod transport;
+pub mod verify;
 
 pub use call::{Answer, Call, CallOptions, Content, Facts, Failure, Frame, FrameStream, Source, Summary};
 pub use catalog::CatalogEntry;

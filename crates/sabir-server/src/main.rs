@@ -222,6 +222,7 @@ async fn run(
     ledger: Option<Arc<dyn Ledger>>,
 ) -> Result<()> {
     let grace = config.gateway.shutdown_grace;
+    let max_streams = config.gateway.grpc.max_concurrent_streams;
     let tls = match &config.gateway.grpc.tls {
         Some((cert, key)) if grpc_bind.is_some() => Some(serve::tls(cert, key)?),
         _ => None,
@@ -249,7 +250,10 @@ async fn run(
             let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen on {bind}"))?;
             let address = listener.local_addr().context("the listener has no address")?;
             let router = doors::model_manager::router(app).await?;
-            Some((address, serve::serve_grpc(listener, tls, router, stop.clone().cancelled_owned(), grace)))
+            Some((
+                address,
+                serve::serve_grpc(listener, tls, max_streams, router, stop.clone().cancelled_owned(), grace),
+            ))
         }
     };
     let stopped = stopped()?;
@@ -317,7 +321,7 @@ fn address(asked: Option<SocketAddr>, config: &Config) -> Result<SocketAddr> {
 
 /// Where the Model Manager door listens: nowhere, unless somebody says so.
 fn grpc_address(asked: Option<SocketAddr>, config: &Config) -> Result<Option<SocketAddr>> {
-    let open = config.gateway.grpc.jwt_secrets.is_empty() && config.gateway.api_keys.is_empty();
+    let open = !config.gateway.grpc.takes_tokens() && config.gateway.api_keys.is_empty();
     match (asked, config.gateway.grpc.bind_address) {
         (Some(asked), _) => {
             if open && !asked.ip().is_loopback() {
