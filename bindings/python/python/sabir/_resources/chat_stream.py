@@ -119,10 +119,10 @@ class ChatCompletionStreamState:
 
     def _deltas(self, choice: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[ApiObject]:
         delta, message = choice.get("delta") or {}, whole["message"]
-        if delta.get("content"):
+        if delta.get("content") is not None:
             parsed = partial_json(message["content"]) if is_type(self._wanted) and not message.get("refusal") else None
             yield event("content.delta", delta=delta["content"], snapshot=message["content"], parsed=parsed)
-        if delta.get("refusal"):
+        if delta.get("refusal") is not None:
             yield event("refusal.delta", delta=delta["refusal"], snapshot=message["refusal"])
         for at, piece in enumerate(delta.get("tool_calls") or []):
             call = _call(message, piece.get("index", at))

@@ -89,9 +89,10 @@ def of(row: Row, args: Tuple[Any, ...], given: Dict[str, Any]) -> Request:
         for name in row.query:
             if name in members:
                 request.query[name] = members.pop(name)
-        if row.verb != "DELETE" or members:
-            request.body, request.has_body = members, bool(members) or row.verb in ("POST", "PUT", "PATCH")
-        if row.files:
+        if members or not (row.bare or row.verb == "DELETE"):
+            request.body, request.has_body = members, True
+        # What may come without its files is JSON then.
+        if row.files and (not row.loose or any(name in members for name in row.files)):
             request.files = row.files
     request.stream = row.stream
     if row.beta:

@@ -6,10 +6,12 @@ items are. What is special:
 
 - `stream=`: it can be streamed, and what the pieces are;
 - `files=`: it is sent as a form, and these members are files;
+- `loose`: without files it is sent as JSON;
 - `accept=`, `beta=`: headers;
 - `query=`: these arguments go into the query though there is a body;
 - `needs=`: arguments that have to be there;
 - `idempotent`: it takes an `idempotency_key`;
+- `bare`: it has no body, unless the caller gives it one;
 - `admin`: it wants the key for administrators.
 """
 
@@ -33,7 +35,7 @@ delete DELETE /audio/voices/{voice_id} VoiceDeleted
 create POST /batches Batch needs=completion_window,endpoint,input_file_id
 retrieve GET /batches/{batch_id} Batch
 list GET /batches cursor:Batch
-cancel POST /batches/{batch_id}/cancel Batch
+cancel POST /batches/{batch_id}/cancel Batch bare
 [beta.agents] beta=agents=v1
 create POST /agents Agent needs=model
 retrieve GET /agents/{agent_id} Agent
@@ -46,10 +48,10 @@ retrieve GET /agents/automations/{automation_id} Automation
 update POST /agents/automations/{automation_id} Automation
 list GET /agents/automations cursor:Automation
 delete DELETE /agents/automations/{automation_id} AutomationDeleted
-pause POST /agents/automations/{automation_id}/pause Automation
-resume POST /agents/automations/{automation_id}/resume Automation
+pause POST /agents/automations/{automation_id}/pause Automation bare
+resume POST /agents/automations/{automation_id}/resume Automation bare
 [beta.agents.automations.invocations] beta=agents=v1
-create POST /agents/automations/{automation_id}/invocations AutomationInvocation
+create POST /agents/automations/{automation_id}/invocations AutomationInvocation bare
 retrieve GET /agents/automations/{automation_id}/invocations/{invocation_id} AutomationInvocation
 list GET /agents/automations/{automation_id}/invocations cursor:AutomationInvocation
 [beta.agents.environments] beta=agents=v1
@@ -124,7 +126,7 @@ create POST /realtime/transcription_sessions TranscriptionSession
 create POST /responses?beta=true BetaResponse stream=BetaResponseStreamEvent
 retrieve GET /responses/{response_id}?beta=true BetaResponse stream=BetaResponseStreamEvent
 delete DELETE /responses/{response_id}?beta=true none accept=*/*
-cancel POST /responses/{response_id}/cancel?beta=true BetaResponse
+cancel POST /responses/{response_id}/cancel?beta=true BetaResponse bare
 compact POST /responses/compact?beta=true BetaCompactedResponse needs=model
 [beta.responses.input_items]
 list GET /responses/{response_id}/input_items?beta=true cursor:BetaResponseItem
@@ -147,7 +149,7 @@ create POST /threads/{thread_id}/runs Run stream=AssistantStreamEvent query=incl
 retrieve GET /threads/{thread_id}/runs/{run_id} Run
 update POST /threads/{thread_id}/runs/{run_id} Run
 list GET /threads/{thread_id}/runs cursor:Run
-cancel POST /threads/{thread_id}/runs/{run_id}/cancel Run
+cancel POST /threads/{thread_id}/runs/{run_id}/cancel Run bare
 submit_tool_outputs POST /threads/{thread_id}/runs/{run_id}/submit_tool_outputs Run stream=AssistantStreamEvent needs=tool_outputs
 [beta.threads.runs.steps] beta=assistants=v2
 retrieve GET /threads/{thread_id}/runs/{run_id}/steps/{step_id} RunStep
@@ -168,7 +170,7 @@ retrieve GET /containers/{container_id} ContainerRetrieveResponse
 list GET /containers cursor:ContainerListResponse
 delete DELETE /containers/{container_id} none accept=*/*
 [containers.files]
-create POST /containers/{container_id}/files FileCreateResponse files=file
+create POST /containers/{container_id}/files FileCreateResponse files=file loose
 retrieve GET /containers/{container_id}/files/{file_id} FileRetrieveResponse
 list GET /containers/{container_id}/files cursor:FileListResponse
 delete DELETE /containers/{container_id}/files/{file_id} none accept=*/*
@@ -201,7 +203,7 @@ create POST /evals/{eval_id}/runs RunCreateResponse needs=data_source
 retrieve GET /evals/{eval_id}/runs/{run_id} RunRetrieveResponse
 list GET /evals/{eval_id}/runs cursor:RunListResponse
 delete DELETE /evals/{eval_id}/runs/{run_id} RunDeleteResponse
-cancel POST /evals/{eval_id}/runs/{run_id}/cancel RunCancelResponse
+cancel POST /evals/{eval_id}/runs/{run_id}/cancel RunCancelResponse bare
 [evals.runs.output_items]
 retrieve GET /evals/{eval_id}/runs/{run_id}/output_items/{output_item_id} OutputItemRetrieveResponse
 list GET /evals/{eval_id}/runs/{run_id}/output_items cursor:OutputItemListResponse
@@ -224,10 +226,10 @@ delete DELETE /fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions
 create POST /fine_tuning/jobs FineTuningJob needs=model,training_file
 retrieve GET /fine_tuning/jobs/{fine_tuning_job_id} FineTuningJob
 list GET /fine_tuning/jobs cursor:FineTuningJob
-cancel POST /fine_tuning/jobs/{fine_tuning_job_id}/cancel FineTuningJob
+cancel POST /fine_tuning/jobs/{fine_tuning_job_id}/cancel FineTuningJob bare
 list_events GET /fine_tuning/jobs/{fine_tuning_job_id}/events cursor:FineTuningJobEvent
-pause POST /fine_tuning/jobs/{fine_tuning_job_id}/pause FineTuningJob
-resume POST /fine_tuning/jobs/{fine_tuning_job_id}/resume FineTuningJob
+pause POST /fine_tuning/jobs/{fine_tuning_job_id}/pause FineTuningJob bare
+resume POST /fine_tuning/jobs/{fine_tuning_job_id}/resume FineTuningJob bare
 [fine_tuning.jobs.checkpoints]
 list GET /fine_tuning/jobs/{fine_tuning_job_id}/checkpoints cursor:FineTuningJobCheckpoint
 [images]
@@ -240,7 +242,7 @@ create POST /live/sessions LiveCreateResponse needs=session,transport
 accept POST /live/sessions/{session_id}/accept none accept=*/* needs=session
 download_recording GET /live/sessions/{session_id}/content binary accept=application/binary
 fork POST /live/sessions/{session_id}/fork SessionForkResponse needs=transport
-hangup POST /live/sessions/{session_id}/hangup none accept=*/*
+hangup POST /live/sessions/{session_id}/hangup none accept=*/* bare
 refer POST /live/sessions/{session_id}/refer none accept=*/* needs=target_uri
 reject POST /live/sessions/{session_id}/reject none accept=*/* needs=status_code
 [models]
@@ -252,7 +254,7 @@ create POST /moderations ModerationCreateResponse needs=input
 [realtime.calls]
 create POST /realtime/calls binary accept=application/sdp needs=sdp
 accept POST /realtime/calls/{call_id}/accept none accept=*/* needs=type
-hangup POST /realtime/calls/{call_id}/hangup none accept=*/*
+hangup POST /realtime/calls/{call_id}/hangup none accept=*/* bare
 refer POST /realtime/calls/{call_id}/refer none accept=*/* needs=target_uri
 reject POST /realtime/calls/{call_id}/reject none accept=*/*
 [realtime.client_secrets]
@@ -263,7 +265,7 @@ create POST /realtime/translations/client_secrets RealtimeTranslationClientSecre
 create POST /responses Response stream=ResponseStreamEvent
 retrieve GET /responses/{response_id} Response stream=ResponseStreamEvent
 delete DELETE /responses/{response_id} none accept=*/*
-cancel POST /responses/{response_id}/cancel Response
+cancel POST /responses/{response_id}/cancel Response bare
 compact POST /responses/compact CompactedResponse needs=model
 [responses.input_items]
 list GET /responses/{response_id}/input_items cursor:ResponseItem
@@ -274,7 +276,7 @@ retrieve GET /safety/alerts/{id} SafetyAlert
 [safety.cases]
 retrieve GET /safety/cases/{id} SafetyCase
 [skills]
-create POST /skills Skill files=files
+create POST /skills Skill files=files loose
 retrieve GET /skills/{skill_id} Skill
 update POST /skills/{skill_id} Skill needs=default_version
 list GET /skills cursor:Skill
@@ -282,7 +284,7 @@ delete DELETE /skills/{skill_id} DeletedSkill
 [skills.content]
 retrieve GET /skills/{skill_id}/content binary accept=application/binary
 [skills.versions]
-create POST /skills/{skill_id}/versions SkillVersion files=files
+create POST /skills/{skill_id}/versions SkillVersion files=files loose
 retrieve GET /skills/{skill_id}/versions/{version} SkillVersion
 list GET /skills/{skill_id}/versions cursor:SkillVersion
 delete DELETE /skills/{skill_id}/versions/{version} DeletedSkillVersion
@@ -290,7 +292,7 @@ delete DELETE /skills/{skill_id}/versions/{version} DeletedSkillVersion
 retrieve GET /skills/{skill_id}/versions/{version}/content binary accept=application/binary
 [uploads]
 create POST /uploads Upload needs=bytes,filename,mime_type,purpose
-cancel POST /uploads/{upload_id}/cancel Upload
+cancel POST /uploads/{upload_id}/cancel Upload bare
 complete POST /uploads/{upload_id}/complete Upload needs=part_ids
 [uploads.parts]
 create POST /uploads/{upload_id}/parts UploadPart files=data needs=data
@@ -304,7 +306,7 @@ search POST /vector_stores/{vector_store_id}/search plain:VectorStoreSearchRespo
 [vector_stores.file_batches] beta=assistants=v2
 create POST /vector_stores/{vector_store_id}/file_batches VectorStoreFileBatch
 retrieve GET /vector_stores/{vector_store_id}/file_batches/{batch_id} VectorStoreFileBatch
-cancel POST /vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel VectorStoreFileBatch
+cancel POST /vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel VectorStoreFileBatch bare
 list_files GET /vector_stores/{vector_store_id}/file_batches/{batch_id}/files cursor:VectorStoreFile
 [vector_stores.files] beta=assistants=v2
 create POST /vector_stores/{vector_store_id}/files VectorStoreFile needs=file_id

@@ -24,13 +24,13 @@ create POST /organization/external_keys ExternalKey admin needs=name,type
 retrieve GET /organization/external_keys/{external_key_id} ExternalKey admin
 list GET /organization/external_keys cursor:ExternalKey admin
 delete DELETE /organization/external_keys/{external_key_id} ExternalKey admin
-validate POST /organization/external_keys/{external_key_id}/validate ExternalKeyValidateResponse admin
+validate POST /organization/external_keys/{external_key_id}/validate ExternalKeyValidateResponse admin bare
 [admin.organization.external_storage]
 create POST /organization/external_storage ExternalStorageConfiguration admin needs=project_id,provider
 retrieve GET /organization/external_storage/{external_storage_id} ExternalStorageConfiguration admin
 list GET /organization/external_storage cursor:ExternalStorageConfiguration admin
 delete DELETE /organization/external_storage/{external_storage_id} ExternalStorageDeleted admin
-validate POST /organization/external_storage/{external_storage_id}/validate ExternalStorageConfiguration admin
+validate POST /organization/external_storage/{external_storage_id}/validate ExternalStorageConfiguration admin bare
 [admin.organization.groups]
 create POST /organization/groups Group admin needs=name
 retrieve GET /organization/groups/{group_id} Group admin
@@ -57,7 +57,7 @@ create POST /organization/projects Project admin needs=name
 retrieve GET /organization/projects/{project_id} Project admin
 update POST /organization/projects/{project_id} Project admin
 list GET /organization/projects conversation:Project admin
-archive POST /organization/projects/{project_id}/archive Project admin
+archive POST /organization/projects/{project_id}/archive Project admin bare
 [admin.organization.projects.api_keys]
 retrieve GET /organization/projects/{project_id}/api_keys/{api_key_id} ProjectAPIKey admin
 update POST /organization/projects/{project_id}/api_keys/{api_key_id} ProjectAPIKey admin

@@ -14,7 +14,7 @@ class Row:
     """One call."""
 
     __slots__ = (
-        "accept", "admin", "beta", "files", "idempotent", "kind", "name", "needs", "page", "parameters", "path",
+        "accept", "admin", "bare", "beta", "files", "idempotent", "kind", "loose", "name", "needs", "page", "parameters", "path",
         "query", "resource", "stream", "verb",
     )  # fmt: skip
 
@@ -41,6 +41,8 @@ class Row:
         self.needs = listed("needs")
         self.accept: Optional[str] = flags.get("accept")
         self.beta: Optional[str] = flags.get("beta", beta)
+        self.loose = "loose" in flags
+        self.bare = "bare" in flags
         self.admin = "admin" in flags
         self.idempotent = "idempotent" in flags
 
