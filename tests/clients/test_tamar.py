@@ -240,14 +240,6 @@ def test_streamed_calls_are_in_the_raw_pieces(client, upstream):
     assert json.loads(arguments) == {"town": "Ulm"}
 
 
-async def test_many_streams_at_once(aclient, upstream):
-    async def one() -> str:
-        return "".join([item.content async for item in await aclient.invoke(chat(stream=True))])
-
-    assert await asyncio.gather(*(one() for _ in range(50))) == ["Hello there."] * 50
-    assert len(upstream.requests) == 50
-
-
 # Batches
 
 

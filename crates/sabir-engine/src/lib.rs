@@ -21,12 +21,15 @@ mod key;
 mod patch;
 mod pipeline;
 pub mod plan;
+pub mod price;
 mod record;
 pub mod relay;
 mod sharing;
 mod stream;
+pub mod tasks;
 mod token;
 mod transport;
+pub mod verify;
 
 pub use call::{Answer, Call, CallOptions, Content, Facts, Failure, Frame, FrameStream, Source, Summary};
 pub use catalog::CatalogEntry;

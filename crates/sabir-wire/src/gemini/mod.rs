@@ -11,6 +11,7 @@ pub mod error;
 mod finish;
 pub mod glance;
 mod ids;
+pub mod image;
 pub mod model;
 pub mod parse;
 mod part;

@@ -14,9 +14,6 @@ use tokio::time::Instant;
 use super::{ENDPOINT, dialect::Dialect, item::Item, parse, parse::Ask, proto::ModelResponseItem, render};
 use crate::{app::App, doors::shared};
 
-/// How many items of a batch run at once.
-const AT_ONCE: usize = 64;
-
 /// What is known about a call from around it.
 #[derive(Debug, Clone)]
 pub(super) struct Around {
@@ -119,13 +116,25 @@ pub(super) async fn run(
 }
 
 /// Runs the items of a batch, each with its name if it has one; the answers come in their order.
-pub(super) async fn batch(
-    app: &App,
-    items: Vec<(Option<String>, Result<Item>)>,
-    around: &Around,
-) -> Vec<ModelResponseItem> {
-    let answers = stream::iter(items).map(|(custom_id, item)| alone(app, item, custom_id, around));
-    answers.buffered(AT_ONCE).collect().await
+/// Where not all can run at once, those that are more important begin earlier.
+pub(super) async fn batch(app: &App, items: Vec<Named>, around: &Around) -> Vec<ModelResponseItem> {
+    let at_once = app.engine().config().gateway.grpc.batch_concurrency;
+    let answers = stream::iter(by_priority(items))
+        .map(|(at, (custom_id, item))| async move { (at, alone(app, item, custom_id, around).await) });
+    let mut answers: Vec<_> = answers.buffer_unordered(at_once).collect().await;
+    answers.sort_unstable_by_key(|(at, _)| *at);
+    answers.into_iter().map(|(_, item)| item).collect()
+}
+
+/// An item of a batch: its name, and what it says.
+type Named = (Option<String>, Result<Item>);
+
+/// The items in the order in which they begin, each with its place: who says nothing has priority 0.
+fn by_priority(items: Vec<Named>) -> Vec<(usize, Named)> {
+    let mut all: Vec<_> = items.into_iter().enumerate().collect();
+    let priority = |item: &Result<Item>| item.as_ref().ok().and_then(|item| item.priority).unwrap_or(0);
+    all.sort_by_key(|(_, (_, item))| std::cmp::Reverse(priority(item)));
+    all
 }
 
 /// One item of a batch: whatever happens to it happens to it alone.
@@ -173,5 +182,19 @@ fn sooner(until: Option<Instant>, own: Option<Duration>) -> Option<Instant> {
     match (until, own.map(|own| Instant::now() + own)) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_important_begin_earlier() {
+        let item = |priority| (None, Ok(Item { priority, ..Item::default() }));
+        let wrong = (None, Err(Error::bad_request("x")));
+        let items = vec![item(Some(-1)), item(None), item(Some(5)), item(Some(0)), wrong, item(Some(5))];
+        let order: Vec<_> = by_priority(items).into_iter().map(|(at, _)| at).collect();
+        assert_eq!(order, [2, 5, 1, 3, 4, 0]);
     }
 }

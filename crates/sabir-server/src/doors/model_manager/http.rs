@@ -80,8 +80,7 @@ async fn read(app: &App, request: Request<Body>) -> Result<(Around, Map<String, 
     let (parts, body) = request.into_parts();
     let mut around = Around::of(&parts.headers, None);
     let read = async {
-        let caller = auth::admit(app, &parts.headers, shared::now());
-        around.caller = caller.map_err(|why| Error::new(ErrorKind::Authentication, why))?;
+        around.caller = auth::admit(app, &parts.headers).await?;
         let body = gate::read(app, &parts.headers, body).await?;
         serde_json::from_slice(&body).map_err(|error| {
             Error::bad_request(format!("the request's body is not a JSON object: {error}")).with_source(error)
@@ -123,6 +122,7 @@ pub fn error_response(error: &Error) -> Response {
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::Timeout => StatusCode::REQUEST_TIMEOUT,
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorKind::Connection | ErrorKind::Upstream | ErrorKind::BadUpstream => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     };
     json(status, &Shown::of(&item))
