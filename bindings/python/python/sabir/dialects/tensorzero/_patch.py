@@ -14,7 +14,7 @@ from typing import Any, AsyncIterator, Dict, Iterator, Optional, Tuple, TypeVar
 from ..._native import Client, Outcome
 from ..._native import Stream as NativeStream
 from ..._requests import StrPath
-from ..._waiting import Waiter
+from ..._waiting import Waiter, next_of
 from . import _calls
 from ._errors import TensorZeroInternalError
 
@@ -147,8 +147,7 @@ def _async_transport(library: Any, native: Client) -> Any:
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             while True:
-                waiter = Waiter(asyncio.get_running_loop())
-                event = _event(library, await waiter.wait(self._stream.start_next(waiter.done)))
+                event = _event(library, await next_of(self._stream))
                 yield event or b"data: [DONE]\n\n"
                 if not event:
                     return
