@@ -190,7 +190,8 @@ def test_not_too_many_a_minute(model: Model, limit: Dict[str, int]) -> None:
         lambda engine: asyncio.run(listed(engine.async_run(prompts))),
     ]
     for ask in asks:
-        engine = ShortMinutes(model, **{"async_capacity": 1, "max_requests_per_minute": None, **limit})  # type: ignore[arg-type]
+        told: Dict[str, Any] = {"async_capacity": 1, "max_requests_per_minute": None, **limit}
+        engine = ShortMinutes(model, **told)
         began = time.monotonic()
         assert [output.reply[-1] for output in ask(engine)] == prompts
         # The third and the fifth wait for a minute each.
