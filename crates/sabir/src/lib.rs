@@ -25,20 +25,38 @@
 mod accumulate;
 mod answer;
 pub mod blocking;
+mod builder;
+mod call;
 mod calls;
 mod client;
+#[cfg(feature = "embedded")]
+mod embedded;
+mod environment;
 mod error;
+mod form;
 mod link;
+mod path;
 mod retry;
+pub mod schema;
+mod settings;
 mod stream;
+pub mod tool;
 pub mod types;
 
 pub use accumulate::{Accumulator, Chat as ChatPieces, Inference as InferencePieces, Pieces};
-pub use answer::{Answer, Meta};
+pub use answer::{Answer, Member, Meta};
+pub use builder::{AzureBuilder, HttpBuilder};
+pub use call::{Binary, BodyStream, Call, FromAnswer, Nothing, Pending, Surface};
 pub use calls::{Chat, ChatStream, Embeddings, InferenceStream, Models};
+pub use client::Sabir;
 #[cfg(feature = "embedded")]
-pub use client::EmbeddedBuilder;
-pub use client::{HttpBuilder, Sabir};
-pub use error::{Error, Result, StatusError};
+pub use embedded::EmbeddedBuilder;
+pub use environment::Environment;
+pub use error::{Elapsed, Error, Phase, Result, StatusError};
+pub use form::{Form, Upload};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-pub use stream::{AnswerStream, RawStream};
+pub use link::{BodyError, Incoming, Outgoing, Sending, Transport};
+pub use retry::Pace;
+pub use sabir_macros::tool;
+pub use settings::{KeyFuture, KeyProvider, Options, Timeouts};
+pub use stream::{AnswerStream, Event, EventStream, RawEvent, RawStream};

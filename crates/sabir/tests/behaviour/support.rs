@@ -142,7 +142,7 @@ macro_rules! call {
             Self::Async(runtime, $client) => {
                 runtime.block_on(async { tokio::time::timeout(PATIENCE, $call).await.unwrap() })
             }
-            Self::Blocking($client) => $call,
+            Self::Blocking($client) => $call.send(),
         }
     };
 }
@@ -181,14 +181,19 @@ impl Client {
     }
 
     pub(crate) fn close(&self) -> Result<()> {
-        call!(self, client => client.close())
+        match self {
+            Self::Async(runtime, client) => runtime.block_on(client.close()),
+            Self::Blocking(client) => client.close(),
+        }
     }
 
     pub(crate) fn patient(&self, timeout: Duration) -> Result<Answer<ChatCompletion>> {
         let request = ask("late");
         match self {
-            Self::Async(runtime, client) => runtime.block_on(client.with_timeout(timeout).chat().create(&request)),
-            Self::Blocking(client) => client.with_timeout(timeout).chat().create(&request),
+            Self::Async(runtime, client) => {
+                runtime.block_on(client.with_timeout(timeout).chat().create(&request).send())
+            }
+            Self::Blocking(client) => client.with_timeout(timeout).chat().create(&request).send(),
         }
     }
 
