@@ -118,16 +118,6 @@ impl Spec {
         self
     }
 
-    pub(crate) fn form(mut self, form: Form) -> Self {
-        self.payload = Payload::Form(form);
-        self
-    }
-
-    pub(crate) fn header(mut self, name: &'static str, value: &'static str) -> Self {
-        self.headers.insert(name, HeaderValue::from_static(value));
-        self
-    }
-
     /// The model that is asked, where somebody wants to know it.
     pub(crate) fn model(&self, is_wanted: bool) -> Option<String> {
         match &self.payload {
@@ -428,7 +418,9 @@ impl<T: DeserializeOwned> FromAnswer for T {
 
 pub(crate) fn decoded<T: DeserializeOwned>(answer: Answer<Bytes>) -> Result<Answer<T>> {
     let (meta, body) = (answer.meta().clone(), answer.into_inner());
-    match serde_json::from_slice(&body) {
+    // Whoever has nothing to say may say nothing.
+    let text: &[u8] = if body.is_empty() && meta.status() == http::StatusCode::NO_CONTENT { b"null" } else { &body };
+    match serde_json::from_slice(text) {
         Ok(value) => Ok(Answer::new(value, meta, body)),
         Err(error) => Err(Error::Decode { message: error.to_string(), body }),
     }

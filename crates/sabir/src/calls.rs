@@ -6,59 +6,38 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    accumulate, blocking,
+    accumulate::{self, ChatEventStream},
+    blocking,
     call::{Call, Spec, Surface, members, streamed},
     client::Sabir,
     error::{Error, Result},
     path,
+    resources::{Chat, Embeddings, Models, Responses},
     settings::Place,
     stream::AnswerStream,
     types::{
         ChatCompletion, Deleted, EmbeddingList, FeedbackResponse, InferenceList, InferenceResponse, Model, ModelList,
+        Response,
     },
 };
 
 pub(crate) const CHAT: &str = "/chat/completions";
+pub(crate) const RESPONSES: &str = "/responses";
 const EMBEDDINGS: &str = "/embeddings";
 const MODELS: &str = "/models";
 const INFERENCE: &str = "/inference";
 
 /// A streamed chat completion.
 pub type ChatStream = AnswerStream<accumulate::Chat>;
+/// A streamed answer of the Responses API.
+pub type ResponseStream = AnswerStream<accumulate::Responses>;
 /// A streamed inference.
 pub type InferenceStream = AnswerStream<accumulate::Inference>;
-
-/// Chat completions.
-#[derive(Debug, Clone)]
-pub struct Chat<C = Sabir>(pub(crate) C);
-
-/// Embeddings.
-#[derive(Debug, Clone)]
-pub struct Embeddings<C = Sabir>(C);
-
-/// The models that can be called.
-#[derive(Debug, Clone)]
-pub struct Models<C = Sabir>(C);
 
 /// The calls of one surface.
 macro_rules! calls {
     ($surface:ty) => {
         impl $surface {
-            /// Chat completions, in OpenAI's shape.
-            pub fn chat(&self) -> Chat<Self> {
-                Chat(self.clone())
-            }
-
-            /// Embeddings, in OpenAI's shape.
-            pub fn embeddings(&self) -> Embeddings<Self> {
-                Embeddings(self.clone())
-            }
-
-            /// The models that can be called.
-            pub fn models(&self) -> Models<Self> {
-                Models(self.clone())
-            }
-
             /// Calls a model in TensorZero's shape:
             /// [`InferenceRequest`](crate::types::InferenceRequest) or any JSON object.
             pub fn inference(&self, request: impl Serialize) -> Call<InferenceResponse, Self> {
@@ -122,6 +101,35 @@ impl<C: Surface> Chat<C> {
         let body = streamed(request, true);
         let call: Call<Value, C> = Call::new(self.0.clone(), body.map(|body| Spec::api(Method::POST, CHAT).json(body)));
         call.stream_as(AnswerStream::new)
+    }
+
+    /// The same as events: what a text or a call of a tool gained, and when it is whole.
+    pub fn events(&self, request: impl Serialize) -> C::Reply<C::Flow<ChatEventStream>> {
+        let body = streamed(request, true);
+        let call: Call<Value, C> = Call::new(self.0.clone(), body.map(|body| Spec::api(Method::POST, CHAT).json(body)));
+        call.stream_as(ChatEventStream::new)
+    }
+}
+
+impl<C: Surface> Responses<C> {
+    /// Asks a model by the Responses API, with anything that serializes to a JSON object.
+    pub fn create(&self, request: impl Serialize) -> Call<Response, C> {
+        let body = streamed(request, false);
+        Call::new(self.0.clone(), body.map(|body| Spec::api(Method::POST, RESPONSES).json(body)))
+    }
+
+    /// The same, piece by piece. Dropping the stream ends the call.
+    pub fn stream(&self, request: impl Serialize) -> C::Reply<C::Flow<ResponseStream>> {
+        let body = streamed(request, true);
+        let spec = body.map(|body| Spec::api(Method::POST, RESPONSES).json(body));
+        Call::<Value, C>::new(self.0.clone(), spec).stream_as(AnswerStream::new)
+    }
+
+    /// Goes on with an answer that is made in the background, after the event with this number.
+    pub fn resume(&self, response: &str, starting_after: u64) -> C::Reply<C::Flow<ResponseStream>> {
+        let path = path::path("/responses/{}", &[("response", response)]);
+        let call = Call::<Value, C>::new(self.0.clone(), path.map(|path| Spec::api(Method::GET, path)));
+        call.query("stream", true).query("starting_after", starting_after).stream_as(AnswerStream::new)
     }
 }
 

@@ -90,6 +90,9 @@ pub enum Error {
         /// What came.
         body: Bytes,
     },
+    /// A webhook is not signed by who it should be.
+    #[error("the webhook cannot be trusted: {0}")]
+    Signature(String),
     /// Something that was waited for did not come about.
     #[error("{0}")]
     Waiting(String),

@@ -327,8 +327,8 @@ pub(crate) fn read(data: &str) -> Result<Value> {
     if piece.get("error").is_none_or(Value::is_null) {
         return Ok(piece);
     }
-    // An answer that failed holds its error; it is not the stream's.
-    if piece.get("object").is_some() || piece.get("type").is_some_and(|kind| kind != "error") {
+    // What an event of another type says of an error is not the stream's.
+    if piece.get("type").is_some_and(|kind| kind != "error") {
         return Ok(piece);
     }
     let message = error::message(&piece).unwrap_or("it has no message").to_owned();

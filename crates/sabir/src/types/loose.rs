@@ -16,7 +16,7 @@ pub(crate) trait Loose: Default {
     }
 }
 
-pub(super) fn loose<'de, D: Deserializer<'de>, T: Loose>(from: D) -> Result<T, D::Error> {
+pub(crate) fn loose<'de, D: Deserializer<'de>, T: Loose>(from: D) -> Result<T, D::Error> {
     match Value::deserialize(from)? {
         Value::Null => Ok(T::default()),
         value => T::read(value).map_err(D::Error::custom),
