@@ -233,11 +233,11 @@ async fn head(
         (after(at, allowed), Elapsed { phase, after: allowed })
     };
     loop {
-        let (until, elapsed) = limit();
-        if let Ok(answer) = tokio::time::timeout_at(until, &mut sending).await {
+        if let Ok(answer) = tokio::time::timeout_at(limit().0, &mut sending).await {
             return answer;
         }
-        if limit().0 <= tokio::time::Instant::now() {
+        let (until, elapsed) = limit();
+        if until <= tokio::time::Instant::now() {
             return Err(Error::Timeout(elapsed));
         }
     }

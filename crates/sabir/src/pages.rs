@@ -212,14 +212,14 @@ pub struct PageStream<T> {
 }
 
 enum State<T> {
-    Next(Result<(Sabir, Spec)>),
+    Next(Box<Result<(Sabir, Spec)>>),
     Loading(Pending<Page<T>>),
     End,
 }
 
 impl<T: DeserializeOwned + Send + 'static> PageStream<T> {
     fn new(made: Result<(Sabir, Spec)>, paging: Paging) -> Self {
-        Self { state: State::Next(made), paging }
+        Self { state: State::Next(Box::new(made)), paging }
     }
 
     /// The next page; `None` at the end.
@@ -236,10 +236,12 @@ impl<T: DeserializeOwned + Send + 'static> Stream for PageStream<T> {
         loop {
             match std::mem::replace(&mut this.state, State::End) {
                 State::End => return Poll::Ready(None),
-                State::Next(Err(error)) => return Poll::Ready(Some(Err(error))),
-                State::Next(Ok((client, spec))) => {
-                    this.state = State::Loading(Pending::new(load(client.clone(), client, spec, this.paging)));
-                }
+                State::Next(made) => match *made {
+                    Err(error) => return Poll::Ready(Some(Err(error))),
+                    Ok((client, spec)) => {
+                        this.state = State::Loading(Pending::new(load(client.clone(), client, spec, this.paging)));
+                    }
+                },
                 State::Loading(mut loading) => match Pin::new(&mut loading).poll(cx) {
                     Poll::Pending => {
                         this.state = State::Loading(loading);
@@ -247,7 +249,7 @@ impl<T: DeserializeOwned + Send + 'static> Stream for PageStream<T> {
                     }
                     Poll::Ready(page) => {
                         if let Ok(Page { next: Some(next), client, .. }) = &page {
-                            this.state = State::Next(Ok((client.clone(), next.clone())));
+                            this.state = State::Next(Box::new(Ok((client.clone(), next.clone()))));
                         }
                         return Poll::Ready(Some(page));
                     }

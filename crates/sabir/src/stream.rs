@@ -35,10 +35,12 @@ pub(crate) enum Ending {
     Marker,
     /// By `[DONE]`, or by an event whose type says so.
     Typed,
+    /// By nothing more coming.
+    Silent,
 }
 
 /// The types of events after which nothing has to come, and whether nothing does.
-const LAST: [(&str, bool); 10] = [
+const LAST: [(&str, bool); 9] = [
     ("response.completed", true),
     ("response.failed", true),
     ("response.incomplete", true),
@@ -48,16 +50,17 @@ const LAST: [(&str, bool); 10] = [
     ("speech.audio.done", false),
     ("image_generation.completed", false),
     ("image_edit.completed", false),
-    ("agent.session.completed", false),
 ];
 
 impl Ending {
     /// What the answers of this path end with.
     pub(crate) fn of(path: &str) -> Self {
         let bare = path.split('?').next().unwrap_or_default();
-        match bare.ends_with("/completions") || bare.ends_with("/inference") {
-            true => Self::Marker,
-            false => Self::Typed,
+        match bare {
+            bare if bare.ends_with("/completions") || bare.ends_with("/inference") => Self::Marker,
+            // What an agent does goes on for as long as it does something.
+            bare if bare.contains("/agents/") => Self::Silent,
+            _ => Self::Typed,
         }
     }
 
@@ -68,7 +71,7 @@ impl Ending {
             #[serde(borrow, rename = "type")]
             kind: std::borrow::Cow<'a, str>,
         }
-        if self == Self::Marker {
+        if self != Self::Typed {
             return None;
         }
         let kind = serde_json::from_str::<Kind<'_>>(data).ok()?.kind;
@@ -106,7 +109,7 @@ impl RawStream {
     pub(crate) fn new(meta: Meta, body: Incoming, clock: Clock, ending: Ending) -> Self {
         let sleep = Box::pin(tokio::time::sleep_until(clock.silence().0));
         let (decoder, held) = (SseDecoder::new(), VecDeque::new());
-        let (complete, marked, failed) = (false, false, None);
+        let (complete, marked, failed) = (ending == Ending::Silent, false, None);
         Self { meta, body: Some(body), decoder, held, clock, sleep, ending, complete, marked, failed }
     }
 
@@ -176,7 +179,7 @@ impl RawStream {
                         // The marker may lack its blank line; whatever else does was cut off.
                         drop(this.take(None));
                     }
-                    if !this.marked && !(this.complete && end.is_none()) {
+                    if !(this.marked || this.complete && end.is_none()) {
                         this.held.clear();
                         this.fail(match end {
                             Some(Err(error)) => Error::connection("the connection broke within a stream", error),

@@ -41,18 +41,24 @@ impl ResponseEvent {
     }
 }
 
-/// Where a text grows: the start of the events' type, the list of parts (none if it is the item
-/// itself), the number of the part, the member, and what the last event calls it.
-const TEXTS: [(&str, Option<(&str, &str)>, &str, &str); 9] = [
-    ("response.output_text", Some(("content", "content_index")), "text", "text"),
-    ("response.refusal", Some(("content", "content_index")), "refusal", "refusal"),
-    ("response.reasoning_text", Some(("content", "content_index")), "text", "text"),
-    ("response.reasoning_summary_text", Some(("summary", "summary_index")), "text", "text"),
-    ("response.function_call_arguments", None, "arguments", "arguments"),
-    ("response.mcp_call_arguments", None, "arguments", "arguments"),
-    ("response.custom_tool_call_input", None, "input", "input"),
-    ("response.code_interpreter_call_code", None, "code", "code"),
-    ("response.audio.transcript", None, "transcript", "transcript"),
+/// A list of parts in an item, and what an event calls the number of one.
+type Parts = Option<(&'static str, &'static str)>;
+
+const CONTENT: Parts = Some(("content", "content_index"));
+const SUMMARY: Parts = Some(("summary", "summary_index"));
+
+/// Where a text grows: the start of the events' type, the parts (none if it is the item itself),
+/// and the member.
+const TEXTS: [(&str, Parts, &str); 9] = [
+    ("response.output_text", CONTENT, "text"),
+    ("response.refusal", CONTENT, "refusal"),
+    ("response.reasoning_text", CONTENT, "text"),
+    ("response.reasoning_summary_text", SUMMARY, "text"),
+    ("response.function_call_arguments", None, "arguments"),
+    ("response.mcp_call_arguments", None, "arguments"),
+    ("response.custom_tool_call_input", None, "input"),
+    ("response.code_interpreter_call_code", None, "code"),
+    ("response.audio.transcript", None, "transcript"),
 ];
 
 impl Pieces for Responses {
@@ -86,17 +92,20 @@ impl Pieces for Responses {
             _ => {}
         }
         let Some((start, end)) = kind.rsplit_once('.') else { return };
-        let Some((_, part, member, last)) = TEXTS.iter().find(|(known, ..)| *known == start) else { return };
+        let Some((_, part, member)) = TEXTS.iter().find(|(known, ..)| *known == start) else { return };
         let Some(item) = object(item) else { return };
         let there = match part {
             None => item,
             Some((list, number)) => {
                 let part = at(item, list, piece.get(*number));
                 let Some(part) = part.and_then(object) else { return };
+                // A part that nobody announced.
+                let kind = start.trim_start_matches("response.").replace("reasoning_summary_", "summary_");
+                part.entry("type").or_insert_with(|| kind.into());
                 part
             }
         };
-        match (end, piece.get("delta"), piece.get(*last)) {
+        match (end, piece.get("delta"), piece.get(*member)) {
             ("delta", Some(Value::String(more)), _) => match there.get_mut(*member) {
                 Some(Value::String(known)) => known.push_str(more),
                 _ => drop(there.insert((*member).to_owned(), more.clone().into())),

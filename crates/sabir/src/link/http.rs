@@ -28,8 +28,15 @@ pub(crate) struct HttpLink {
 
 /// What sends the requests.
 pub(crate) enum Sender {
-    Own { client: Client<Connector, Outgoing>, connector: Connector, connect: Duration },
+    Own(Box<Own>),
     Other(Arc<dyn Transport>),
+}
+
+/// The client's own way.
+pub(crate) struct Own {
+    client: Client<Connector, Outgoing>,
+    connector: Connector,
+    connect: Duration,
 }
 
 impl Sender {
@@ -38,7 +45,7 @@ impl Sender {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(connector.clone());
-        Self::Own { client, connector, connect }
+        Self::Own(Box::new(Own { client, connector, connect }))
     }
 }
 
@@ -51,8 +58,8 @@ impl HttpLink {
     pub(super) async fn send(&self, mut request: Request<Outgoing>) -> Result<Response<Incoming>> {
         let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
         *request.uri_mut() = self.uri(path)?;
-        let (client, connector, connect) = match &self.sender {
-            Sender::Own { client, connector, connect } => (client, connector, *connect),
+        let Own { client, connector, connect } = match &self.sender {
+            Sender::Own(own) => &**own,
             Sender::Other(transport) => return transport.send(request).await,
         };
         if let Route::Forward { auth: Some(auth), .. } = connector.route(request.uri()) {
@@ -61,7 +68,7 @@ impl HttpLink {
         let host = self.base.authority().map_or("", |authority| authority.as_str());
         let response = client.request(request).await.map_err(|error| {
             if error.is_connect() && is_slow(&error) {
-                return Error::Timeout(Elapsed { phase: Phase::Connect, after: connect });
+                return Error::Timeout(Elapsed { phase: Phase::Connect, after: *connect });
             }
             let what = if error.is_connect() { "cannot connect to" } else { "no answer came from" };
             Error::connection(format!("{what} {host}: {}", root_cause(&error)), error)
