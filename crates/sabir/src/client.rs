@@ -100,7 +100,7 @@ impl Sabir {
         self.plain(method, path, body).events().await
     }
 
-    fn plain(&self, method: Method, path: &str, body: Option<Bytes>) -> Call<Bytes> {
+    pub(crate) fn plain(&self, method: Method, path: &str, body: Option<Bytes>) -> Call<Bytes> {
         let mut spec = Spec::new(method, Place::Path(path.to_owned()));
         if let Some(body) = body {
             spec.payload = Payload::Bytes(body);

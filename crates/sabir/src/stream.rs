@@ -22,6 +22,7 @@ use crate::{
     answer::Meta,
     error::{self, Error, Phase, Result},
     link::Incoming,
+    raw::NamedEvent,
     settings::Clock,
 };
 
@@ -79,21 +80,12 @@ impl Ending {
     }
 }
 
-/// An event as it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawEvent {
-    /// What its `event` line says.
-    pub name: Option<String>,
-    /// Its data.
-    pub data: String,
-}
-
 /// A stream of events: each item is the data of one, without the end marker.
 pub struct RawStream {
     meta: Meta,
     body: Option<Incoming>,
     decoder: SseDecoder,
-    held: VecDeque<RawEvent>,
+    held: VecDeque<NamedEvent>,
     clock: Clock,
     sleep: Pin<Box<Sleep>>,
     ending: Ending,
@@ -124,7 +116,7 @@ impl RawStream {
     }
 
     /// The next event with its name; `None` at the end.
-    pub async fn next_event(&mut self) -> Option<Result<RawEvent>> {
+    pub async fn next_event(&mut self) -> Option<Result<NamedEvent>> {
         std::future::poll_fn(|cx| self.poll_event(cx)).await
     }
 
@@ -139,7 +131,7 @@ impl RawStream {
             // What comes after the marker is no part of the answer.
             *marked |= event.data == "[DONE]";
             if !*marked {
-                held.push_back(RawEvent { name: event.event.map(str::to_owned), data: event.data.to_owned() });
+                held.push_back(NamedEvent { name: event.event.map(str::to_owned), data: event.data.to_owned() });
                 if let Some(nothing_more) = ending.reached(event.data) {
                     *complete = true;
                     *marked |= nothing_more;
@@ -155,7 +147,7 @@ impl RawStream {
 }
 
 impl RawStream {
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<RawEvent>>> {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<NamedEvent>>> {
         let this = self;
         loop {
             if let Some(event) = this.held.pop_front() {
@@ -306,7 +298,7 @@ impl<T: serde::de::DeserializeOwned> Stream for EventStream<T> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(event) = ready!(self.get_mut().raw.poll_event(cx)) else { return Poll::Ready(None) };
-        Poll::Ready(Some(event.and_then(|RawEvent { name, data }| {
+        Poll::Ready(Some(event.and_then(|NamedEvent { name, data }| {
             let value = read(&data)?;
             let value = serde_json::from_value(value).map_err(|e| undecodable(&e, &data))?;
             Ok(Event { name, data: value })

@@ -28,8 +28,8 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("sabir-macros", &[]),
-    // Bindings see what a Rust program sees.
-    ("bindings/python", &["sabir"]),
+    // Bindings see what a Rust program sees, and bring the command along (`sabir-server`).
+    ("bindings/python", &["sabir", "sabir-server"]),
 ];
 
 /// Crates without I/O, and what would give them some.
