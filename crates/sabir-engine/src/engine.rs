@@ -82,6 +82,11 @@ impl Engine {
         relay::run(self.clone(), relay, body).await
     }
 
+    /// Opens a WebSocket to a provider as [`Engine::relay`] sends a request.
+    pub async fn connect(self: &Arc<Self>, relay: Relay) -> Result<relay::Connection, Box<Failure>> {
+        relay::connect(self.clone(), relay).await
+    }
+
     /// The models that can be called: those of the configuration and those of the providers that
     /// have a key. Kept for a few minutes.
     pub async fn catalog(&self) -> Arc<Vec<CatalogEntry>> {

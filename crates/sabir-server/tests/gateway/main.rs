@@ -16,6 +16,7 @@ mod native_doors;
 mod oddities;
 mod other_door;
 mod passing;
+mod realtime;
 mod recording;
 mod relay;
 mod reload;
