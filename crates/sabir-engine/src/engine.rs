@@ -19,8 +19,10 @@ use crate::{
     pipeline,
     plan::Endpoint,
     relay::{self, Relay, RelayBody, Relayed},
+    tasks::Tasks,
     token::Tokens,
     transport::Transport,
+    verify::{Issuer, PublicKey},
 };
 
 /// One engine: configuration, connections, ledger.
@@ -33,6 +35,8 @@ pub struct Engine {
     catalog: Catalog,
     cache: Cache,
     tokens: Tokens,
+    tasks: Option<Arc<Tasks>>,
+    issuer: Issuer,
 }
 
 impl Engine {
@@ -41,11 +45,13 @@ impl Engine {
         Ok(Arc::new(Self {
             cache: Cache::new(&config.gateway.cache),
             config: ArcSwap::from_pointee(config),
+            tasks: ledger.clone().and_then(Ledger::state).map(Tasks::new),
             ledger,
             transport: Transport::new(env)?,
             circuits: Circuits::default(),
             catalog: Catalog::default(),
             tokens: Tokens::default(),
+            issuer: Issuer::default(),
         }))
     }
 
@@ -64,6 +70,11 @@ impl Engine {
     /// Where rows go; `None` if nothing is kept (`observability.durability = "off"`).
     pub fn ledger(&self) -> Option<&Arc<dyn Ledger>> {
         self.ledger.as_ref()
+    }
+
+    /// What goes on when its caller has gone; `None` where nothing is kept.
+    pub fn tasks(&self) -> Option<&Arc<Tasks>> {
+        self.tasks.as_ref()
     }
 
     /// Runs a call from beginning to end.
@@ -85,6 +96,12 @@ impl Engine {
     /// Opens a WebSocket to a provider as [`Engine::relay`] sends a request.
     pub async fn connect(self: &Arc<Self>, relay: Relay) -> Result<relay::Connection, Box<Failure>> {
         relay::connect(self.clone(), relay).await
+    }
+
+    /// The keys at that address, for a token that names one of them; kept, and fetched again when they are old
+    /// or do not know the name.
+    pub async fn issuer_keys(&self, url: &str, id: Option<&str>) -> Result<Arc<Vec<PublicKey>>> {
+        self.issuer.keys(url, id, &self.transport).await
     }
 
     /// The models that can be called: those of the configuration and those of the providers that
@@ -118,6 +135,14 @@ impl Engine {
                 self.circuits.failed(&endpoint.circuit, self.config.load().gateway.circuit);
             }
             Some(_) => self.circuits.undecided(&endpoint.circuit),
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(tasks) = &self.tasks {
+            tasks.halt();
         }
     }
 }

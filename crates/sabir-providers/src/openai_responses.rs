@@ -99,7 +99,10 @@ impl Provider for WithResponses {
     }
 
     fn glance_event(&self, event: Option<&str>, data: &str) -> Result<Glance> {
-        if event.is_some() || is_named(data) {
+        // Pictures, sounds and transcripts have named events too.
+        let is_media = event
+            .is_some_and(|event| ["image_", "speech.", "transcript."].iter().any(|begin| event.starts_with(begin)));
+        if !is_media && (event.is_some() || is_named(data)) {
             return responses::decode::glance_event(event, data).map(seen);
         }
         self.0.glance_event(event, data)

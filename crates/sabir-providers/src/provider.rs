@@ -10,6 +10,8 @@ use sabir_types::{
     Error, Event, FinishReason, Map, Operation, Protocol, Request, Response, Result, Secret, Usage, Value, Warning,
 };
 
+use crate::parts::set_content_type;
+
 /// A request to a provider, ready to send.
 pub type HttpRequest = http::Request<Bytes>;
 
@@ -256,8 +258,9 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Head and body together; the built-in provider answers with a script instead.
     fn encode(&self, req: &Request, to: &Target<'_>) -> Result<(Outbound, Vec<Warning>)> {
-        let parts = self.head(req.operation(), req.is_stream(), to)?;
+        let mut parts = self.head(req.operation(), req.is_stream(), to)?;
         let Encoded { body, warnings } = self.body(req, to)?;
+        set_content_type(&mut parts.headers, &body);
         Ok((Outbound::Http(HttpRequest::from_parts(parts, body)), warnings))
     }
 

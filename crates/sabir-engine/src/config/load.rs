@@ -46,7 +46,7 @@ pub(super) fn load(
     let mut root = Reader::root(&table, &log);
     let gateway = root.table("gateway");
     let gateway = gateway::read(gateway, env, &log);
-    let mut registry = Registry::new(providers, env, gateway.retries);
+    let mut registry = Registry::new(providers, env, gateway.retries, gateway.prices.clone());
     if let Some(types) = root.table("provider_types") {
         registry.read(&types, env);
     }

@@ -1,6 +1,6 @@
 //! `[models]` and `[embedding_models]`: where a call can go.
 //!
-//! Invariant: a model that loads has a target, and every target can do the model's operation.
+//! Invariant: a model that loads has a target, and every target can do what models of its table are for.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -127,9 +127,11 @@ fn endpoint(
         return None;
     };
     let spec = provider.spec();
-    if !spec.can.operations.contains(&operation) {
+    // All but vectors have one table: what a model of it can do, its providers say.
+    let fits = |able: &Operation| *able == operation || (operation == Operation::Chat && *able != Operation::Embed);
+    if !spec.can.operations.iter().any(fits) {
         let entry = reader.entry("type")?;
-        reader.problem(entry, format!("provider type `{}` has no {}", spec.id, operation.as_str()));
+        reader.problem(entry, format!("provider type `{}` has no {operation}", spec.id));
     }
     let mut options = options::read(&mut reader, spec.id, around.env);
     let upstream = options::upstream_model(&mut reader, spec.id, model, &mut options);
@@ -157,6 +159,7 @@ fn endpoint(
     let base = api_base.clone().or_else(|| Some(options::cloud(&options).join("/")).filter(|place| !place.is_empty()));
     Some(Endpoint {
         circuit: registry::circuit(provider, base.as_deref(), &key.location, &upstream_model),
+        price: around.registry.price(provider, &upstream_model, api_base.as_deref()),
         name: entry.name.as_str().into(),
         model: model.clone(),
         provider,

@@ -271,6 +271,7 @@ fn blank(provider: &'static dyn Provider) -> Endpoint {
         extra_body: Vec::new(),
         extra_headers: Vec::new(),
         cost: Vec::new(),
+        price: None,
         circuit: id.into(),
     }
 }

@@ -4,6 +4,7 @@
 //! * A deployment's name stands where OpenAI has the model's: in the path
 //!   (`/openai/deployments/NAME/…?api-version=DATE`) or, in the v1 form, in the body.
 //! * `api-key` carries a key of the resource, `Authorization` an Entra ID token.
+//! * Pictures and sound have the same methods; moderation is not among them.
 //! * The first event of a stream may have no choice, and an answer that the filter took has no message.
 //!
 //! Invariant: which form a call has depends on the configuration alone; exactly one of the two
@@ -62,7 +63,21 @@ const fn compat(dialect: Dialect) -> OpenAiCompat {
             key_env: &["AZURE_API_KEY", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN"],
             key_required: true,
             shorthand: false,
-            can: Capabilities { custom_tools: true, audio: true, file: true, ..USUAL },
+            can: Capabilities {
+                operations: &[
+                    Operation::Chat,
+                    Operation::Embed,
+                    Operation::Image,
+                    Operation::ImageEdit,
+                    Operation::Speech,
+                    Operation::Transcribe,
+                    Operation::Translate,
+                ],
+                custom_tools: true,
+                audio: true,
+                file: true,
+                ..USUAL
+            },
             docs: "https://learn.microsoft.com/azure/ai-foundry/openai/reference",
         },
         quirks: Quirks { dialect, lists_models: false, ..Quirks::NONE },
@@ -187,10 +202,10 @@ impl Provider for Azure {
 
     fn head(&self, operation: Operation, _stream: bool, to: &Target<'_>) -> Result<Parts> {
         let method = match operation {
-            Operation::Chat => "chat/completions",
-            Operation::Embed => "embeddings",
-            other => return Err(Error::unsupported("model", format!("provider `azure` has no {}", other.as_str()))),
+            Operation::Moderate | Operation::Rerank => None,
+            operation => parts::path(operation),
         };
+        let method = method.ok_or_else(|| parts::lacks("azure", operation))?;
         let (form, resource) = Form::of(to)?;
         let mut request = parts::request(Method::POST, &form.url(resource, method, to.model))?;
         let headers = request.headers_mut();

@@ -7,6 +7,7 @@ use http::StatusCode;
 use sabir_types::{Error, ErrorKind};
 
 use super::{
+    model_manager,
     pass_through::{self, Way},
     tensorzero,
 };
@@ -14,7 +15,7 @@ use crate::app::App;
 
 /// The answer to a path that nothing listens on.
 pub async fn unknown(State(app): State<App>, request: Request<Body>) -> Response {
-    match Way::of(request.uri().path(), request.headers()) {
+    match way(&request) {
         // Without anywhere to go only a model's name in a body could help.
         Some(way) if !pass_through::may_go(&app, &request, way.family) => {
             let error = app.engine().config().pass_through.upstream(way.family).err();
@@ -32,8 +33,8 @@ pub async fn unknown(State(app): State<App>, request: Request<Body>) -> Response
 
 /// The answer to a method that a path does not take here; the provider's own API may take it.
 pub async fn not_allowed(State(app): State<App>, request: Request<Body>) -> Response {
-    let way = Way::of(request.uri().path(), request.headers());
     let is_websocket = pass_through::is_websocket(request.headers());
+    let way = way(&request);
     if let Some(way) = way.filter(|way| is_websocket || app.engine().config().pass_through.is_open(way.family)) {
         return pass_through::relay(&app, request, way).await;
     }
@@ -43,9 +44,17 @@ pub async fn not_allowed(State(app): State<App>, request: Request<Body>) -> Resp
     response
 }
 
+/// The family of providers that a path is meant for, if none of the gateway's own doors is.
+fn way(request: &Request<Body>) -> Option<Way> {
+    let path = request.uri().path();
+    if model_manager::owns(path) { None } else { Way::of(path, request.headers()) }
+}
+
 fn shaped(request: &Request<Body>, error: &Error) -> Response {
-    match Way::of(request.uri().path(), request.headers()) {
+    let path = request.uri().path();
+    match way(request) {
         Some(way) => pass_through::shaped(way.family, error),
+        None if model_manager::owns(path) => model_manager::error_response(error),
         None => tensorzero::error_response(error),
     }
 }

@@ -5,6 +5,7 @@
 mod models;
 mod parse;
 mod render;
+mod thread;
 
 use crate::app::App;
 use axum::{

@@ -47,6 +47,17 @@ pub fn usage(raw: &Value) -> Usage {
     }
 }
 
+/// Reads the `usage` object of an answer that has no tokens of its own: some name the total only.
+pub fn input_usage(raw: &Value) -> Usage {
+    let mut usage = usage(raw);
+    if usage.is_empty()
+        && let Some(total) = raw.get("total_tokens").and_then(count)
+    {
+        (usage.input_tokens, usage.output_tokens) = (Some(total), Some(0));
+    }
+    usage
+}
+
 /// A count; some servers write it as a float.
 fn count(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_f64().filter(|count| *count >= 0.0).map(|count| count as u64))
