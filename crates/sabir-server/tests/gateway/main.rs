@@ -20,6 +20,7 @@ mod oddities;
 mod other_door;
 mod passing;
 mod prices;
+mod realtime;
 mod recording;
 mod relay;
 mod reload;
