@@ -10,6 +10,7 @@ mod circuit;
 mod input;
 mod kill;
 mod leaving;
+mod media;
 mod mock;
 mod more_doors;
 mod native_doors;
