@@ -182,7 +182,7 @@ pub fn multipart(data: &[u8]) {
 /// Requests for pictures, sound, transcripts, verdicts and an order, and forms: what is written is read, and objects
 /// come back as they were.
 pub fn media_parse(data: &[u8]) {
-    for operation in Operation::ALL {
+    for operation in Operation::TRANSLATED {
         for named in [false, true] {
             let Ok(look) = openai::peek::media(operation, data, named) else { continue };
             if let Some(at) = look.model_at {
@@ -227,7 +227,7 @@ pub fn media_parse(data: &[u8]) {
 
 /// Answers with pictures, sound, transcripts, verdicts and an order.
 pub fn media_answer(data: &[u8]) {
-    for operation in Operation::ALL {
+    for operation in Operation::TRANSLATED {
         let _ = openai::decode::glance(operation, data);
     }
     let _ = openai::image::decode_stream(data);
@@ -465,7 +465,7 @@ fn responses_frame() -> responses::render::Frame {
 
 fn frame() -> openai::render::Frame {
     let (id, model) = ("id".to_owned(), "m".to_owned());
-    openai::render::Frame { id, created: 1, model, legacy_functions: false, extra: Map::new() }
+    openai::render::Frame { id, created: 1, model, legacy_functions: false, maker: None, extra: Map::new() }
 }
 
 /// However bytes are cut, the same comes out. With a small limit it is the same up to where the

@@ -22,6 +22,7 @@ use crate::{
     call::{Call, Content, Frame, Source},
     capability,
     engine::Engine,
+    free_text,
     hide::Hide,
     key, patch,
     plan::Endpoint,
@@ -296,7 +297,7 @@ pub(crate) fn forward(from: &HeaderMap, to: &mut HeaderMap) {
 }
 
 /// The body with the provider's own model name in the place of the caller's.
-fn rename(body: &Bytes, span: Option<std::ops::Range<usize>>, model: &str) -> Bytes {
+pub(crate) fn rename(body: &Bytes, span: Option<std::ops::Range<usize>>, model: &str) -> Bytes {
     let is_form = multipart::boundary(body).is_some();
     let quoted = if is_form { model.to_owned() } else { serde_json::Value::from(model).to_string() };
     let splice = |from: usize, to: usize, text: &str| {
@@ -389,7 +390,8 @@ async fn receive(
     }
     let req = prepared.request(&call.source)?;
     let resp = HttpResponse { status, headers, body: bytes };
-    let answer = provider.decode(req, to, &resp)?;
+    let mut answer = provider.decode(req, to, &resp)?;
+    free_text::unwrap(&free_text::wrapped(req, provider.spec()), &mut answer);
     let cost = money(endpoint, &resp.body, false, answer.usage());
     let outcome = outcome_of(&answer, cost);
     Ok(Got::Whole { headers: resp.headers, content: Content::Neutral(Box::new(answer)), outcome, warnings })
@@ -430,7 +432,7 @@ async fn sound(
     Ok(Got::Stream { headers, first: vec![Frame::Passed(chunk)], feed: Feed::Raw(body), seen, warnings })
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     match headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()) {
         // Some servers forget it; what comes shows soon enough.
         None => true,
@@ -481,7 +483,8 @@ async fn open(
         return Ok(Got::Stream { headers, first, feed: Feed::Passed(body), seen, warnings });
     }
     let req = prepared.request(&call.source)?;
-    let mut decoder = provider.decoder(req, to);
+    let names = free_text::wrapped(req, provider.spec());
+    let mut decoder = free_text::unwrapping(names, provider.decoder(req, to));
     let mut events = Vec::new();
     while !events.iter().any(counts) {
         let Some(chunk) = body.chunk().await.transpose()? else {

@@ -7,6 +7,8 @@ use sabir_store::{ModelCallRow, Record};
 use sabir_types::{Accumulator, Error, Event, Operation, Protocol, Request, Response, Result};
 use sabir_wire::{anthropic, bedrock, gemini, openai, rerank, responses, tensorzero};
 
+use crate::free_text;
+
 /// What was asked.
 pub fn input(record: &Record) -> Result<Request> {
     let row = &record.inference;
@@ -54,8 +56,14 @@ pub fn output(record: &Record) -> Result<Option<Response>> {
     }
     match row.operation {
         Operation::Embed => vectors(record, call),
-        Operation::Chat if row.stream => streamed(record, call),
-        Operation::Chat => whole(record, call),
+        Operation::Chat => {
+            let mut answer = if row.stream { streamed(record, call) } else { whole(record, call) }?;
+            if let (Some(answer), Some(provider)) = (&mut answer, sabir_providers::find(call.provider_type)) {
+                let names = input(record).map(|asked| free_text::wrapped(&asked, provider.spec())).unwrap_or_default();
+                free_text::unwrap(&names, answer);
+            }
+            Ok(answer)
+        }
         _ => media(record, call),
     }
 }
@@ -113,7 +121,7 @@ fn whole(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
             }
             answer
         }),
-        Protocol::Gemini => gemini::decode::chat(body),
+        Protocol::Gemini => gemini::decode::chat_after(body, calls_before(record)),
         Protocol::Bedrock => bedrock::decode::chat(body, &call.model_name, wraps_json(record, call)),
         protocol => Err(unreadable("output", protocol, Operation::Chat)),
     };
@@ -149,7 +157,7 @@ fn streamed(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
             stream.feed(body, &mut events).and_then(|()| stream.finish(&mut events))
         }
         Protocol::Gemini => {
-            let mut stream = gemini::decode::ChatStream::new();
+            let mut stream = gemini::decode::ChatStream::new().after(calls_before(record));
             stream.feed(body, &mut events).and_then(|()| stream.finish(&mut events))
         }
         Protocol::Bedrock => {
@@ -171,6 +179,14 @@ fn streamed(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
         answer.push(event);
     }
     Ok(Some(Response::Chat(Box::new(answer.finish()))))
+}
+
+/// How many calls the conversation held before the answer.
+fn calls_before(record: &Record) -> usize {
+    match input(record) {
+        Ok(Request::Chat(chat)) => gemini::decode::calls_in(&chat),
+        _ => 0,
+    }
 }
 
 /// Whether the model was made to call the tool that stands for JSON, for a caller who did not ask

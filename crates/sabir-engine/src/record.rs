@@ -79,20 +79,47 @@ impl Recorder {
             status: Status::Ok,
             error: None,
         };
+        // What is meant for a provider's door lock is not for the ledger.
+        let body = hide::in_request(call.source.body().clone(), &call.options.credentials);
+        Self::of(row, call.started, body, ledger)
+    }
+
+    /// Opens a row that is filled in already as far as it is known; `body` is the caller's.
+    pub(crate) fn of(row: InferenceRow, started: Instant, body: Bytes, ledger: Option<Arc<dyn Ledger>>) -> Self {
         Self(Some(Box::new(Open {
             ledger,
-            started: call.started,
+            started,
             row,
             calls: Vec::new(),
             current: None,
-            // What is meant for a provider's door lock is not for the ledger.
-            body: hide::in_request(call.source.body().clone(), &call.options.credentials),
+            body,
             upstream_us: 0,
             settled: false,
             failure_headers: HeaderMap::new(),
             tried: Vec::new(),
             slot: None,
         })))
+    }
+
+    /// One that keeps nothing.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
+    /// Which model a relayed call is about, by the caller's word for it, and who answers it.
+    pub(crate) fn about(&mut self, model: &str, endpoint: &Endpoint) {
+        if let Some(open) = &mut self.0 {
+            model.clone_into(&mut open.row.model);
+            let variant = if endpoint.model.is_empty() { model } else { &endpoint.model };
+            variant.clone_into(&mut open.row.variant_name);
+        }
+    }
+
+    /// Whether the answer comes as events, where only its head says so.
+    pub(crate) fn streamed(&mut self, is_so: bool) {
+        if let Some(open) = &mut self.0 {
+            open.row.stream = is_so;
+        }
     }
 
     /// Leaves the model call that answers in this place too.
@@ -427,8 +454,8 @@ fn micros(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
-/// What is left in place of a row that was handed to the ledger.
-fn blank() -> InferenceRow {
+/// A row about nothing; also what is left in place of one that was handed to the ledger.
+pub(crate) fn blank() -> InferenceRow {
     InferenceRow {
         id: sabir_types::Uuid::nil(),
         episode_id: sabir_types::Uuid::nil(),
@@ -453,10 +480,11 @@ fn blank() -> InferenceRow {
     }
 }
 
-/// The money of one model call, from the provider's own figures.
+/// The money of one model call, from the provider's own figures. For a stream `raw` is its end.
 pub(crate) fn money(endpoint: &Endpoint, raw: &Bytes, streaming: bool, usage: &Usage) -> Option<f64> {
     if endpoint.cost.is_empty() {
-        return None;
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        return endpoint.price.as_ref()?.cost(usage, raw, now);
     }
     // The rules point into the last event that carries usage: rebuild just that. So for answers that are no
     // objects, or that say nothing of usage.

@@ -401,7 +401,15 @@ impl Running {
         let begun = &mut self.begun;
         // The connection is done with, whatever happens next.
         begun.feed = Feed::Script(VecDeque::new());
-        let cost = money(&begun.endpoint, &Bytes::new(), true, &self.usage);
+        let mut end = Bytes::new();
+        if begun.endpoint.price.is_some() {
+            // A tail that cannot be read says nothing; the usage has been read already.
+            let _ = begun.recorder.tail(TAIL, &mut |bytes| {
+                end = Bytes::copy_from_slice(bytes);
+                Ok(())
+            });
+        }
+        let cost = money(&begun.endpoint, &end, true, &self.usage);
         let outcome =
             Outcome { usage: self.usage.clone(), cost, finish_reason: self.finish, error: self.error.clone() };
         begun.recorder.end(&outcome);

@@ -18,7 +18,9 @@ use sabir_wire::{
     rerank,
 };
 
-use crate::{Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Provider, Spec, Target, parts};
+use crate::{
+    Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Passage, Provider, Spec, Target, parts,
+};
 
 /// A provider of the OpenAI family.
 #[derive(Debug)]
@@ -176,6 +178,25 @@ impl Provider for OpenAiCompat {
         let list = value.get("data").unwrap_or(&value).as_array();
         let list = list.ok_or_else(|| Error::bad_upstream("the list of models is not a list"))?;
         Ok(list.iter().filter_map(|model| model.get("id")?.as_str()).map(str::to_owned).collect())
+    }
+
+    fn has_passage(&self) -> bool {
+        true
+    }
+
+    fn passage(&self, passage: &Passage<'_>, to: &Target<'_>) -> Result<Parts> {
+        let query = passage.query.and_then(|query| {
+            // Azure's clients name a version, and a deployment where OpenAI's name a model.
+            parts::query(query, &["api-version"], |name| match name {
+                "model" | "deployment" if !to.model.is_empty() => Some(format!("model={}", parts::segment(to.model))),
+                _ => None,
+            })
+        });
+        let path = format!("/{}", parts::with_query(passage.path, query.as_deref()));
+        let mut request = self.request(passage.method.clone(), &path, to)?;
+        // What the body is, the caller says.
+        request.headers.remove(header::CONTENT_TYPE);
+        Ok(request)
     }
 
     fn decode(&self, req: &Request, _to: &Target<'_>, resp: &HttpResponse) -> Result<Response> {

@@ -10,7 +10,7 @@ use sabir_types::{Error, ErrorKind, Event, Operation, Protocol, Request, Respons
 use sabir_wire::responses;
 
 use crate::{
-    Decoder, Encoded, Glance, HttpRequest, HttpResponse, Provider, Spec, Target,
+    Decoder, Encoded, Glance, HttpRequest, HttpResponse, Passage, Provider, Spec, Target,
     openai_compat::{OpenAiCompat, seen},
 };
 
@@ -58,6 +58,14 @@ impl Provider for WithResponses {
 
     fn model_names(&self, body: &[u8]) -> Result<Vec<String>> {
         self.0.model_names(body)
+    }
+
+    fn has_passage(&self) -> bool {
+        true
+    }
+
+    fn passage(&self, passage: &Passage<'_>, to: &Target<'_>) -> Result<Parts> {
+        self.0.passage(passage, to)
     }
 
     fn decode(&self, req: &Request, to: &Target<'_>, resp: &HttpResponse) -> Result<Response> {

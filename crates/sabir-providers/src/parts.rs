@@ -59,6 +59,25 @@ pub(crate) fn request(method: Method, url: &str) -> Result<HttpRequest> {
     Ok(request)
 }
 
+/// A path with its query, if there is one.
+pub(crate) fn with_query(path: &str, query: Option<&str>) -> String {
+    match query {
+        Some(query) if !query.is_empty() => format!("{path}?{query}"),
+        _ => path.to_owned(),
+    }
+}
+
+/// A query without some of its members, the others as they came; `change` gives another text for a
+/// member, from its name.
+pub(crate) fn query(query: &str, without: &[&str], change: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let members = query.split('&').filter_map(|member| {
+        let name = member.split('=').next().unwrap_or_default();
+        if without.contains(&name) { None } else { Some(change(name).unwrap_or_else(|| member.to_owned())) }
+    });
+    let all = members.collect::<Vec<_>>().join("&");
+    (!all.is_empty()).then_some(all)
+}
+
 /// A credential as a header's value, after `prefix`.
 pub(crate) fn credential(provider: &str, prefix: &str, key: &Secret) -> Result<HeaderValue> {
     let mut value = HeaderValue::try_from(format!("{prefix}{}", key.expose()))

@@ -4,11 +4,13 @@
 
 pub mod app;
 pub mod bench;
+pub mod cli;
 pub mod config_command;
 pub mod doors;
 pub mod gate;
 pub mod ledger_command;
 pub mod metrics;
 pub mod patient;
+pub mod prices_command;
 pub mod providers_command;
 pub mod serve;

@@ -92,11 +92,15 @@ pub enum Operation {
     Moderate,
     /// Documents in the order in which they answer a question.
     Rerank,
+    /// Anything of a provider's API that goes through as it came.
+    Relay,
+    /// A conversation over a WebSocket, which goes through as it came.
+    Realtime,
 }
 
 impl Operation {
-    /// All there are.
-    pub const ALL: [Self; 9] = [
+    /// Those that are translated between providers; the others go through as they come.
+    pub const TRANSLATED: [Self; 9] = [
         Self::Chat,
         Self::Embed,
         Self::Image,
@@ -120,12 +124,14 @@ impl Operation {
             Self::Translate => "translate",
             Self::Moderate => "moderate",
             Self::Rerank => "rerank",
+            Self::Relay => "relay",
+            Self::Realtime => "realtime",
         }
     }
 
     /// The operation of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|o| o.as_str() == name)
+        Self::TRANSLATED.into_iter().chain([Self::Relay, Self::Realtime]).find(|o| o.as_str() == name)
     }
 }
 

@@ -159,6 +159,7 @@ fn endpoint(
     let base = api_base.clone().or_else(|| Some(options::cloud(&options).join("/")).filter(|place| !place.is_empty()));
     Some(Endpoint {
         circuit: registry::circuit(provider, base.as_deref(), &key.location, &upstream_model),
+        price: around.registry.price(provider, &upstream_model, api_base.as_deref()),
         name: entry.name.as_str().into(),
         model: model.clone(),
         provider,
@@ -174,7 +175,7 @@ fn endpoint(
 }
 
 /// Where the provider listens, if not at its usual place.
-fn address(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Around<'_>) -> Option<String> {
+pub(super) fn address(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Around<'_>) -> Option<String> {
     let spec = provider.spec();
     let mut given = None;
     let mut any = false;
@@ -192,7 +193,7 @@ fn address(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Ar
 }
 
 /// The credential; a missing one leaves a note, and the call that needs it says so.
-fn key(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Around<'_>) -> Option<Found> {
+pub(super) fn key(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Around<'_>) -> Option<Found> {
     let (found, place, path) = match credential::given(reader, provider.credentials(), around.env) {
         Given::Wrong => return None,
         Given::Found(found, entry) => (found, Some(&entry.node.place), reader.path_of(&entry.name)),

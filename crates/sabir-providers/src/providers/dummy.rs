@@ -33,7 +33,7 @@ pub(super) static PROVIDER: Dummy = Dummy {
         key_required: false,
         shorthand: true,
         can: Capabilities {
-            operations: &Operation::ALL,
+            operations: &Operation::TRANSLATED,
             stream: true,
             tools: true,
             parallel_tool_calls: true,

@@ -10,7 +10,9 @@ use sabir_types::{
 };
 use sabir_wire::gemini::{decode, embed, emit, error, glance, image};
 
-use crate::{Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Outbound, Provider, Spec, Target};
+use crate::{
+    Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Outbound, Passage, Provider, Spec, Target, parts,
+};
 
 /// The provider type `google_ai_studio_gemini`.
 #[derive(Debug)]
@@ -116,10 +118,25 @@ impl Provider for GoogleAiStudioGemini {
         Ok(models.iter().filter_map(name).collect())
     }
 
+    fn has_passage(&self) -> bool {
+        true
+    }
+
+    fn passage(&self, passage: &Passage<'_>, to: &Target<'_>) -> Result<Parts> {
+        // The caller's key may stand in the query.
+        let query = passage.query.and_then(|query| parts::query(query, &["key"], |_| None));
+        let path = parts::with_query(passage.path, query.as_deref());
+        let base = to.api_base.unwrap_or(BASE).trim_end_matches('/');
+        // Uploads have the version elsewhere, so the path brings it.
+        let root = base.rsplit_once('/').filter(|(_, last)| last.starts_with("v1")).map_or(base, |(root, _)| root);
+        let at = Target { api_base: Some(root), ..*to };
+        Ok(request(passage.method.clone(), &path, &at)?.into_parts().0)
+    }
+
     fn decode(&self, req: &Request, to: &Target<'_>, resp: &HttpResponse) -> Result<Response> {
         match req {
-            Request::Chat(_) => {
-                let mut answer = decode::chat(&resp.body)?;
+            Request::Chat(chat) => {
+                let mut answer = decode::chat_after(&resp.body, decode::calls_in(chat))?;
                 if answer.model.is_empty() {
                     to.model.clone_into(&mut answer.model);
                 }
@@ -138,8 +155,9 @@ impl Provider for GoogleAiStudioGemini {
         }
     }
 
-    fn decoder(&self, _req: &Request, to: &Target<'_>) -> Box<dyn Decoder> {
-        Box::new(Stream { wire: decode::ChatStream::new(), model: to.model.to_owned() })
+    fn decoder(&self, req: &Request, to: &Target<'_>) -> Box<dyn Decoder> {
+        let before = if let Request::Chat(chat) = req { decode::calls_in(chat) } else { 0 };
+        Box::new(Stream { wire: decode::ChatStream::new().after(before), model: to.model.to_owned() })
     }
 
     fn passes(&self, operation: Operation, body: &[u8]) -> bool {

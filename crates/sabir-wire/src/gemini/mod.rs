@@ -21,6 +21,8 @@ mod schema;
 mod seal;
 mod usage;
 
+pub(crate) use seal::SEALED;
+
 use std::borrow::Cow;
 
 use sabir_types::{Map, Value};

@@ -5,12 +5,14 @@
 //! writes the other side reads.
 
 pub mod decode;
+mod details;
 pub mod embed;
 pub mod emit;
 pub mod error;
 mod fields;
 pub mod image;
 pub mod moderation;
+pub mod named;
 pub mod parse;
 pub mod peek;
 pub mod render;

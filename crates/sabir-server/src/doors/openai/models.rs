@@ -66,7 +66,7 @@ pub(super) async fn retrieve(
     }
     // A name that can be called is there, whether its provider lists it or not.
     let config = app.engine().config();
-    match Operation::ALL.into_iter().find_map(|operation| config.model(operation, &model).ok()) {
+    match Operation::TRANSLATED.into_iter().find_map(|operation| config.model(operation, &model).ok()) {
         Some(known) => {
             let owner = known.routing.first().map_or("sabir", |endpoint| endpoint.provider.spec().id);
             let entry = CatalogEntry { id: model, created: now() as i64, owned_by: owner.to_owned() };

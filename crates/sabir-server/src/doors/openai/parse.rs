@@ -11,7 +11,7 @@ use http::{HeaderMap, header, request::Parts};
 use sabir_engine::{Call, CallOptions, Source};
 use sabir_types::{EmbedFormat, Error, ErrorKind, Map, Operation, Protocol, Request, Result, Value, new_id};
 use sabir_wire::{
-    multipart,
+    holds_packed_thoughts, multipart,
     openai::{embed, image, moderation, parse, peek, speech, transcript},
     rerank,
 };
@@ -126,7 +126,7 @@ pub(super) async fn call(app: &App, parts: &Parts, body: Body, way: Way) -> Resu
             original_response: flag("include_original_response")?,
         });
     }
-    options.rewrite = extended.is_some();
+    options.rewrite = extended.is_some() || holds_packed_thoughts(&bytes);
     options.usage_asked = seen.include_usage == Some(true);
     from_headers(&parts.headers, &mut options, &mut episode_id)?;
     let stream = match operation {

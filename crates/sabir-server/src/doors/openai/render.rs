@@ -80,7 +80,8 @@ fn frame(facts: &Facts, ask: &Ask, id: Option<&str>, created: Option<i64>) -> re
     }
     let model = ask.model.clone();
     let created = created.unwrap_or_else(|| now() as i64);
-    render::Frame { id, created, model, legacy_functions: ask.legacy_functions, extra }
+    let maker = Some(facts.provider_type.to_owned());
+    render::Frame { id, created, model, legacy_functions: ask.legacy_functions, maker, extra }
 }
 
 /// Adds what a caller of TensorZero's dialect asked to see.
