@@ -13,6 +13,7 @@ mod input;
 mod kill;
 mod leaving;
 mod matrix;
+mod media;
 mod mock;
 mod more_doors;
 mod native_doors;
