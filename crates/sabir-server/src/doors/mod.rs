@@ -20,6 +20,7 @@ use crate::app::WeakApp;
 pub use fallback::{not_allowed, unknown};
 
 /// Says who runs the tasks that the doors queue.
-pub fn handle(tasks: &Arc<Tasks>, app: &WeakApp) {
+pub fn handle(tasks: &Arc<Tasks>, app: &WeakApp, concurrency: usize) {
     responses::handle(tasks, app);
+    crate::batches::handle(tasks, app, concurrency);
 }

@@ -1,5 +1,7 @@
-//! The OpenAI door: chat completions, embeddings and models, at the paths that clients use.
+//! The OpenAI door: chat completions, embeddings, models, files and batches, at the paths that clients use.
 
+mod batches;
+mod files;
 mod models;
 mod parse;
 mod render;
@@ -25,6 +27,12 @@ pub fn routes() -> Router<App> {
         router = router
             .route(&format!("{base}/chat/completions"), post(chat))
             .route(&format!("{base}/embeddings"), post(embed))
+            .route(&format!("{base}/files"), get(files::list).post(files::create))
+            .route(&format!("{base}/files/{{id}}"), get(files::retrieve).delete(files::delete))
+            .route(&format!("{base}/files/{{id}}/content"), get(files::content_of))
+            .route(&format!("{base}/batches"), get(batches::list).post(batches::create))
+            .route(&format!("{base}/batches/{{id}}"), get(batches::retrieve))
+            .route(&format!("{base}/batches/{{id}}/cancel"), post(batches::cancel))
             .route(&format!("{base}/models"), get(models::list))
             .route(&format!("{base}/models/{{*model}}"), get(models::retrieve));
     }
