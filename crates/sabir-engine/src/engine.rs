@@ -18,9 +18,11 @@ use crate::{
     counting::{self, Counting},
     pipeline,
     plan::Endpoint,
+    relay::{self, Relay, RelayBody, Relayed},
     tasks::Tasks,
     token::Tokens,
     transport::Transport,
+    verify::{Issuer, PublicKey},
 };
 
 /// One engine: configuration, connections, ledger.
@@ -34,6 +36,7 @@ pub struct Engine {
     cache: Cache,
     tokens: Tokens,
     tasks: Option<Arc<Tasks>>,
+    issuer: Issuer,
 }
 
 impl Engine {
@@ -48,6 +51,7 @@ impl Engine {
             circuits: Circuits::default(),
             catalog: Catalog::default(),
             tokens: Tokens::default(),
+            issuer: Issuer::default(),
         }))
     }
 
@@ -81,6 +85,18 @@ impl Engine {
     /// Has a provider of the door's protocol count the tokens of a request.
     pub async fn count_tokens(&self, wanted: &Counting) -> Result<HttpResponse> {
         counting::count(self, wanted).await
+    }
+
+    /// Relays a request to a provider of its family as it came: another address, another
+    /// credential, the rest untouched.
+    pub async fn relay(self: &Arc<Self>, relay: Relay, body: RelayBody) -> Result<Relayed, Box<Failure>> {
+        relay::run(self.clone(), relay, body).await
+    }
+
+    /// The keys at that address, for a token that names one of them; kept, and fetched again when they are old
+    /// or do not know the name.
+    pub async fn issuer_keys(&self, url: &str, id: Option<&str>) -> Result<Arc<Vec<PublicKey>>> {
+        self.issuer.keys(url, id, &self.transport).await
     }
 
     /// The models that can be called: those of the configuration and those of the providers that

@@ -17,7 +17,7 @@ use sabir_engine::{
     Engine,
     config::{Config, Durability, Source, env::Env, watch},
 };
-use sabir_server::{app::App, bench, config_command, doors, ledger_command, providers_command, serve};
+use sabir_server::{app::App, bench, config_command, doors, ledger_command, prices_command, providers_command, serve};
 use sabir_store::{Ledger, SqliteLedger, sqlite};
 use tokio::{net::TcpListener, signal};
 use tokio_util::sync::CancellationToken;
@@ -55,6 +55,13 @@ enum Command {
         /// Also read variables from this file; what is set already stays.
         #[arg(long, value_name = "FILE")]
         env_file: Option<PathBuf>,
+    },
+    /// Show what calls cost by list.
+    Prices {
+        #[command(flatten)]
+        args: prices_command::PricesArgs,
+        #[command(flatten)]
+        config: ConfigArgs,
     },
     /// Measure what the gateway adds to a direct call.
     Bench(bench::BenchArgs),
@@ -119,6 +126,10 @@ fn main() -> ExitCode {
         }
         Command::Providers { args, env_file } => environment(env_file.as_deref())
             .and_then(|env| providers_command::run(&args, &env, &mut io::stdout().lock()))
+            .map(|()| ExitCode::SUCCESS),
+        Command::Prices { args, config } => config
+            .env()
+            .and_then(|env| prices_command::run(&args, &config.sources(), &env, &mut io::stdout().lock()))
             .map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(args),
     };
@@ -211,6 +222,7 @@ async fn run(
     ledger: Option<Arc<dyn Ledger>>,
 ) -> Result<()> {
     let grace = config.gateway.shutdown_grace;
+    let max_streams = config.gateway.grpc.max_concurrent_streams;
     let tls = match &config.gateway.grpc.tls {
         Some((cert, key)) if grpc_bind.is_some() => Some(serve::tls(cert, key)?),
         _ => None,
@@ -238,7 +250,10 @@ async fn run(
             let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen on {bind}"))?;
             let address = listener.local_addr().context("the listener has no address")?;
             let router = doors::model_manager::router(app).await?;
-            Some((address, serve::serve_grpc(listener, tls, router, stop.clone().cancelled_owned(), grace)))
+            Some((
+                address,
+                serve::serve_grpc(listener, tls, max_streams, router, stop.clone().cancelled_owned(), grace),
+            ))
         }
     };
     let stopped = stopped()?;
@@ -306,7 +321,7 @@ fn address(asked: Option<SocketAddr>, config: &Config) -> Result<SocketAddr> {
 
 /// Where the Model Manager door listens: nowhere, unless somebody says so.
 fn grpc_address(asked: Option<SocketAddr>, config: &Config) -> Result<Option<SocketAddr>> {
-    let open = config.gateway.grpc.jwt_secrets.is_empty() && config.gateway.api_keys.is_empty();
+    let open = !config.gateway.grpc.takes_tokens() && config.gateway.api_keys.is_empty();
     match (asked, config.gateway.grpc.bind_address) {
         (Some(asked), _) => {
             if open && !asked.ip().is_loopback() {

@@ -9,11 +9,11 @@ use sabir_types::{Operation, Secret};
 use super::{
     CacheSettings, Durability, Gateway, batches, credential,
     env::Env,
-    grpc, model,
+    grpc, model, price,
     reader::{Log, NOT_YET, Reader},
     registry::NO_RETRIES,
 };
-use crate::{call::CacheOptions, circuit::CircuitPolicy, plan::Timeouts};
+use crate::{call::CacheOptions, circuit::CircuitPolicy, plan::Timeouts, price::Prices};
 
 /// Where the gateway's own key is usually found; also that key's public name.
 const KEY_VARIABLE: &str = "SABIR_API_KEY";
@@ -42,6 +42,7 @@ impl Default for Gateway {
             retries: NO_RETRIES,
             grpc: super::Grpc::default(),
             batches: super::Batches::default(),
+            prices: Arc::default(),
         }
     }
 }
@@ -63,6 +64,7 @@ pub(super) fn read(table: Option<Reader<'_>>, env: &Env, log: &Log) -> Gateway {
     let Some(mut reader) = table else {
         gateway.api_keys = from_env(env);
         gateway.grpc = grpc::read(None, env, log);
+        gateway.prices = Arc::new(Prices::new(price::built_in(log)));
         return gateway;
     };
     let r = &mut reader;
@@ -85,6 +87,7 @@ pub(super) fn read(table: Option<Reader<'_>>, env: &Env, log: &Log) -> Gateway {
     gateway.grpc = grpc::read(r.table("grpc"), env, log);
     gateway.batches = batches::read(r.table("batches"));
     gateway.retries = model::retries(r, gateway.retries);
+    gateway.prices = Arc::new(price::read(r));
     if let Some(entry) = r.entry("relay") {
         // To leave it out would send calls and keys to other places than the user wants.
         log.problem(Some(&entry.place), &r.path_of("relay"), "relaying to another gateway is not supported yet");

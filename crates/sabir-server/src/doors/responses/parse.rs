@@ -9,12 +9,12 @@ use std::{sync::Arc, time::Instant};
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, request::Parts};
-use memchr::memmem;
 use sabir_engine::{Call, CallOptions, Source};
 use sabir_types::{Map, Operation, Protocol, Request, Result, Value, new_id};
 use sabir_wire::{
+    holds_packed_thoughts,
     openai::peek,
-    responses::{SEALED, parse, render},
+    responses::{parse, render},
 };
 use serde_json::json;
 
@@ -96,7 +96,7 @@ pub(super) fn call(
     from_headers(headers, &mut options, &mut episode_id)?;
     // Members for the gateway only never reach a provider, and thoughts that are packed for another
     // provider would be refused.
-    options.rewrite = complete.rewrite || peeked.extended || memmem::find(&body, SEALED.as_bytes()).is_some();
+    options.rewrite = complete.rewrite || peeked.extended || holds_packed_thoughts(&body);
     let ask = Ask {
         model: peeked.model.clone(),
         body: body.clone(),
