@@ -395,3 +395,155 @@ async fn a_batch_runs_in_its_callers_name() {
     // Nobody gets in by the shape of the gateway's own pass.
     send(gateway.addr, &at("GET /v1/batches"), "authorization: Bearer inside-.6f6e65\r\n", b"").await.error(401);
 }
+
+/// What Anthropic's clients send with everything.
+const VERSION: &str = "anthropic-version: 2023-06-01\r\n";
+
+async fn messages(gateway: &Gateway, line: &str, body: &Value) -> Answer {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    send(gateway.addr, line, VERSION, body.as_bytes()).await
+}
+
+fn message(id: &str, text: &str) -> Value {
+    let messages = json!([{"role": "user", "content": text}]);
+    json!({"custom_id": id, "params": {"model": "m", "max_tokens": 9, "messages": messages}})
+}
+
+async fn ended_messages(gateway: &Gateway, batch: &Value) -> Value {
+    for _ in 0..3000 {
+        let line = format!("GET /v1/messages/batches/{}", batch["id"].as_str().unwrap());
+        let now = messages(gateway, &line, &Value::Null).await.json();
+        if now["processing_status"] == "ended" {
+            return now;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the batch does not end");
+}
+
+#[tokio::test]
+async fn message_batches_run_over_any_provider() {
+    let gate = Arc::new(Notify::new());
+    let held = gate.clone();
+    let upstream = Upstream::start(move |_, seen| match echo(seen).as_str() {
+        "bad" => vec![failure(400, "bad", "that was wrong")],
+        "wait" => vec![Step::Gate(held.clone()), good("waited")],
+        text => vec![good(text)],
+    })
+    .await;
+    let gateway = Gateway::start(&format!("[gateway.batches]\nconcurrency = 1\n{}", model(&upstream, ""))).await;
+    let order = json!({"requests": [message("a", "one"), message("b", "bad"), message("c", "wait")]});
+    for door in ["/v1", "/anthropic/v1"] {
+        let batch = messages(&gateway, &format!("POST {door}/messages/batches"), &order).await.json();
+        assert_eq!((&batch["type"], &batch["processing_status"]), (&json!("message_batch"), &json!("in_progress")));
+        assert_eq!((&batch["request_counts"]["processing"], &batch["results_url"]), (&json!(3), &Value::Null));
+        let path = format!("{door}/messages/batches/{}", batch["id"].as_str().unwrap());
+        let early = messages(&gateway, &format!("GET {path}/results"), &Value::Null).await;
+        assert_eq!(early.status, 400, "{}", early.text());
+        messages(&gateway, &format!("DELETE {path}"), &Value::Null).await.error(400);
+        gate.notify_one();
+        let done = ended_messages(&gateway, &batch).await;
+        let counts = json!({"processing": 0, "succeeded": 2, "errored": 1, "canceled": 0, "expired": 0});
+        assert_eq!(done["request_counts"], counts);
+        let url = done["results_url"].as_str().unwrap();
+        assert_eq!(url, format!("http://x/v1/messages/batches/{}/results", batch["id"].as_str().unwrap()));
+        let results = messages(&gateway, &format!("GET {path}/results"), &Value::Null).await;
+        assert_eq!(results.header("content-type"), Some("application/x-jsonl"));
+        let lines: Vec<Value> = results.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let result = |id: &str| &lines.iter().find(|line| line["custom_id"] == id).unwrap()["result"];
+        assert_eq!(
+            (&result("a")["type"], &result("a")["message"]["content"][0]["text"]),
+            (&json!("succeeded"), &json!("one"))
+        );
+        assert_eq!((&result("b")["type"], &result("b")["error"]["type"]), (&json!("errored"), &json!("error")));
+        assert_eq!(result("b")["error"]["error"]["type"], "invalid_request_error");
+        assert_eq!(lines.len(), 3);
+        let gone = messages(&gateway, &format!("DELETE {path}"), &Value::Null).await.json();
+        assert_eq!(gone, json!({"id": batch["id"], "type": "message_batch_deleted"}));
+        messages(&gateway, &format!("GET {path}"), &Value::Null).await.error(404);
+    }
+    assert_eq!(send(gateway.addr, "GET /v1/files", "", b"").await.json()["data"], json!([]), "nobody's files");
+    let row = gateway.rows().await.remove(0).inference;
+    assert_eq!(row.tags.iter().find(|(name, _)| name == "sabir::custom_id").unwrap().1, "a");
+}
+
+#[tokio::test]
+async fn message_batches_are_cancelled_and_listed() {
+    let gate = Arc::new(Notify::new());
+    let upstream = Upstream::always(vec![Step::Gate(gate.clone()), good("late")]).await;
+    let gateway = Gateway::start(&format!("[gateway.batches]\nconcurrency = 1\n{}", model(&upstream, ""))).await;
+    let order = json!({"requests": [message("a", "one"), message("b", "two")]});
+    let mut batches = Vec::new();
+    for _ in 0..3 {
+        batches.push(messages(&gateway, "POST /v1/messages/batches", &order).await.json());
+    }
+    upstream.arrived(1).await;
+    let line = format!("POST /v1/messages/batches/{}/cancel", batches[0]["id"].as_str().unwrap());
+    let cancelled = messages(&gateway, &line, &Value::Null).await.json();
+    assert_eq!(cancelled["processing_status"], "canceling");
+    assert!(cancelled["cancel_initiated_at"].is_string());
+    gate.notify_one();
+    let done = ended_messages(&gateway, &batches[0]).await;
+    assert_eq!((&done["request_counts"]["succeeded"], &done["request_counts"]["canceled"]), (&json!(1), &json!(1)));
+    let list = |query: &str| {
+        let line = format!("GET /v1/messages/batches?{query}");
+        let gateway = &gateway;
+        async move {
+            let page = messages(gateway, &line, &Value::Null).await.json();
+            let ids: Vec<Value> = page["data"].as_array().unwrap().iter().map(|batch| batch["id"].clone()).collect();
+            (ids, page["has_more"].as_bool().unwrap())
+        }
+    };
+    let id = |at: usize| batches[at]["id"].clone();
+    assert_eq!(list("limit=2").await, (vec![id(2), id(1)], true));
+    assert_eq!(list(&format!("after_id={}", id(1).as_str().unwrap())).await, (vec![id(0)], false));
+    assert_eq!(list(&format!("limit=1&before_id={}", id(0).as_str().unwrap())).await, (vec![id(1)], true));
+    for (body, path) in [
+        (json!({"requests": []}), "requests"),
+        (json!({"requests": [message("a", "x"), message("a", "x")]}), "requests.1.custom_id"),
+        (json!({"requests": [message("a b", "x")]}), "requests.0.custom_id"),
+        (
+            json!({"requests": [{"custom_id": "a", "params": {"model": "m", "stream": true}}]}),
+            "requests.0.params.stream",
+        ),
+    ] {
+        let error = messages(&gateway, "POST /v1/messages/batches", &body).await;
+        assert_eq!(error.status, 400);
+        assert!(error.text().contains(&format!("{path}: ")), "{}", error.text());
+    }
+}
+
+#[tokio::test]
+async fn batches_are_the_providers_when_somebody_says_so() {
+    let upstream = Upstream::start(|_, seen| {
+        let line = seen.head.lines().next().unwrap().to_owned();
+        vec![json(200, json!({"line": line, "key": seen.header("authorization")}).to_string())]
+    })
+    .await;
+    let addr = upstream.addr;
+    let own = format!(
+        "[gateway.pass_through.openai]\ntype = \"openai\"\napi_base = \"http://{addr}/v1\"\napi_key_location = \"env::KEY\"\n{}",
+        model(&upstream, "")
+    );
+    let env = [("KEY", "key-of-provider")];
+    let gateway = Gateway::with_env(&own, &env).await;
+    let asked = |gateway: &Gateway, line: &'static str, headers: &'static str| {
+        let addr = gateway.addr;
+        async move { send(addr, line, headers, b"").await.json() }
+    };
+    let line = |path: &str| json!(format!("{path} HTTP/1.1"));
+    assert_eq!(asked(&gateway, "GET /v1/batches", "").await["object"], "list");
+    let theirs = asked(&gateway, "GET /v1/batches", "x-sabir-batch: provider\r\n").await;
+    assert_eq!((&theirs["line"], &theirs["key"]), (&line("GET /v1/batches"), &json!("Bearer key-of-provider")));
+    // What has a provider's name is the provider's.
+    for path in ["GET /v1/batches/batch_abc", "GET /v1/files/file-abc/content", "DELETE /v1/responses/resp_abc"] {
+        let head = path.to_owned();
+        let answer = send(gateway.addr, &head, "", b"").await.json();
+        assert_eq!(answer["line"], line(path));
+    }
+    let wrong = send(gateway.addr, "GET /v1/files", "x-sabir-batch: both\r\n", b"").await.error(400);
+    assert_eq!(wrong["param"], "x-sabir-batch");
+    let provider = Gateway::with_env(&format!("[gateway.batches]\nmode = \"provider\"\n{own}"), &env).await;
+    assert_eq!(asked(&provider, "GET /v1/files", "").await["line"], line("GET /v1/files"));
+    assert_eq!(asked(&provider, "GET /v1/files", "x-sabir-batch: own\r\n").await["object"], "list");
+}

@@ -31,14 +31,23 @@ pub fn routes() -> Router<App> {
         router = router
             .route(&format!("{base}/chat/completions"), post(chat))
             .route(&format!("{base}/embeddings"), post(embed))
+            .route(&format!("{base}/models"), get(models::list))
+            .route(&format!("{base}/models/{{*model}}"), get(models::retrieve));
+    }
+    router
+}
+
+/// The routes of what is kept: files and batches.
+pub(super) fn kept_routes() -> Router<App> {
+    let mut router = Router::new();
+    for base in ["/v1", "/openai/v1"] {
+        router = router
             .route(&format!("{base}/files"), get(files::list).post(files::create))
             .route(&format!("{base}/files/{{id}}"), get(files::retrieve).delete(files::delete))
             .route(&format!("{base}/files/{{id}}/content"), get(files::content_of))
             .route(&format!("{base}/batches"), get(batches::list).post(batches::create))
             .route(&format!("{base}/batches/{{id}}"), get(batches::retrieve))
-            .route(&format!("{base}/batches/{{id}}/cancel"), post(batches::cancel))
-            .route(&format!("{base}/models"), get(models::list))
-            .route(&format!("{base}/models/{{*model}}"), get(models::retrieve));
+            .route(&format!("{base}/batches/{{id}}/cancel"), post(batches::cancel));
     }
     router
 }
