@@ -5,6 +5,7 @@
 pub mod app;
 pub mod batches;
 pub mod bench;
+pub mod cli;
 pub mod config_command;
 pub mod doors;
 pub mod gate;

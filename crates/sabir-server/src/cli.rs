@@ -1,12 +1,13 @@
-//! The binary `sabir`: serves the gateway, checks its configuration, reads its ledger, measures it.
+//! The command `sabir`: serves the gateway, checks its configuration, reads its ledger, measures it.
 //!
-//! Invariant: arguments win over the environment, the environment over the configuration.
+//! Invariants: arguments win over the environment, the environment over the configuration; it ends by
+//! returning, so that a process with more to do than this (an interpreter) can do it.
 
 use std::{
+    ffi::OsString,
     io::{self, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::ExitCode,
     sync::Arc,
     time::Duration,
 };
@@ -17,14 +18,15 @@ use sabir_engine::{
     Engine,
     config::{Config, Durability, Source, env::Env, watch},
 };
-use sabir_server::{app::App, bench, config_command, doors, ledger_command, prices_command, providers_command, serve};
 use sabir_store::{Ledger, SqliteLedger, sqlite};
 use tokio::{net::TcpListener, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use crate::{app::App, bench, config_command, doors, ledger_command, prices_command, providers_command, serve};
+
+const SUCCESS: u8 = 0;
+const FAILURE: u8 = 1;
 
 /// Call any model, from any client, through one door you own, and keep every word of it.
 #[derive(Debug, Parser)]
@@ -116,30 +118,42 @@ enum LogFormat {
     Json,
 }
 
-fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Serve(args) => serve_command(args).map(|()| ExitCode::SUCCESS),
+/// Runs the command with these arguments, the first of which is its name; 0 if all is well.
+///
+/// `program` is how the command is started again for what needs processes of its own; without it, it
+/// is this process's program.
+pub fn run(args: impl IntoIterator<Item = OsString>, program: Option<Vec<OsString>>) -> u8 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help is told this way too. There is nobody to tell that it could not be told.
+            drop(told.print());
+            return u8::try_from(told.exit_code()).unwrap_or(1);
+        }
+    };
+    let outcome = match cli.command {
+        Command::Serve(args) => serve_command(args).map(|()| SUCCESS),
         Command::Config(ConfigCommand::Check(args)) => check(&args),
         Command::Ledger { data, args } => {
             let dir = data.data_dir.unwrap_or_else(default_data_dir);
-            ledger_command::run(&args, &dir, &mut io::stdout().lock()).map(|()| ExitCode::SUCCESS)
+            ledger_command::run(&args, &dir, &mut io::stdout().lock()).map(|()| SUCCESS)
         }
         Command::Providers { args, env_file } => environment(env_file.as_deref())
             .and_then(|env| providers_command::run(&args, &env, &mut io::stdout().lock()))
-            .map(|()| ExitCode::SUCCESS),
+            .map(|()| SUCCESS),
         Command::Prices { args, config } => config
             .env()
             .and_then(|env| prices_command::run(&args, &config.sources(), &env, &mut io::stdout().lock()))
-            .map(|()| ExitCode::SUCCESS),
-        Command::Bench(args) => bench::run(args),
+            .map(|()| SUCCESS),
+        Command::Bench(args) => bench::run(args, program).map(|()| SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         // A reader that has seen enough closes the pipe; that is not a failure.
         if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
-            return ExitCode::SUCCESS;
+            return SUCCESS;
         }
         say(&mut io::stderr(), &format!("error: {error:#}"));
-        ExitCode::FAILURE
+        FAILURE
     })
 }
 
@@ -173,9 +187,9 @@ impl ConfigArgs {
     }
 }
 
-fn check(args: &ConfigArgs) -> Result<ExitCode> {
+fn check(args: &ConfigArgs) -> Result<u8> {
     let is_good = config_command::check(&args.sources(), &args.env()?, &mut io::stdout().lock())?;
-    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_good { SUCCESS } else { FAILURE })
 }
 
 fn serve_command(args: ServeArgs) -> Result<()> {
@@ -200,7 +214,7 @@ fn serve_command(args: ServeArgs) -> Result<()> {
         .build()
         .context("the runtime could not be started")?;
     let rows: Option<Arc<dyn Ledger>> = ledger.clone().map(|ledger| ledger as Arc<dyn Ledger>);
-    runtime.block_on(run(config, env, sources, Ports { bind, grpc_bind }, rows))?;
+    runtime.block_on(serve_all(config, env, sources, Ports { bind, grpc_bind }, rows))?;
     runtime.shutdown_timeout(Duration::from_secs(1));
     if let Some(ledger) = ledger {
         ledger.close();
@@ -214,7 +228,7 @@ struct Ports {
     grpc_bind: Option<SocketAddr>,
 }
 
-async fn run(
+async fn serve_all(
     config: Config,
     env: Env,
     sources: Vec<Source>,
