@@ -9,6 +9,7 @@ import anthropic
 import pytest
 from pydantic import BaseModel
 
+from families import say
 from upstream import Drop
 from words import PIXEL, answer, call, chunk_calls, claude_events, claude_tool_events, gemini, gemini_events
 
@@ -258,7 +259,50 @@ def test_the_client_runs_tools_itself(claude, upstream):
     upstream.reply(answer({"content": "Rain."}))
     runner = claude.beta.messages.tool_runner(model="gpt", max_tokens=100, messages=HI, tools=[weather])
     assert runner.until_done().content[0].text == "Rain."
+    # The client sends only the result: what was said before is kept here.
+    assert [message["role"] for message in upstream.last.json["messages"]] == ["user", "assistant", "tool"]
     assert upstream.last.json["messages"][-1] == {"role": "tool", "tool_call_id": "call_1", "content": "rain in Ulm"}
+    assert upstream.last.json["tools"][0]["function"]["name"] == "weather"
+
+
+@pytest.mark.parametrize("model", ["gpt", "native", "gemini"])
+def test_a_thread_is_kept_here(claude, upstream, model):
+    thread = claude.beta.messages.thread(model=model, max_tokens=100, system="Be short.", tools=[WEATHER])
+    say(upstream, model, "One.")
+    assert thread.send({"role": "user", "content": "first"}).content[0].text == "One."
+    say(upstream, model, "Two.")
+    assert thread.send({"role": "user", "content": "second"}).content[0].text == "Two."
+    say(upstream, model, "Three.")
+    thread.send({"role": "user", "content": "third"})
+    sent = upstream.last.body.decode()
+    places = [sent.index(words) for words in ("first", "One.", "second", "Two.", "third")]
+    assert places == sorted(places)
+    assert "Be short." in sent and "weather" in sent
+    assert "thread" not in upstream.last.json
+
+
+def test_a_thread_that_is_not_kept_here_has_its_code(gateway, upstream):
+    body = {"model": "gpt", "max_tokens": 5, "messages": HI}
+    for other in ("msg_01XFDUDYJgAACzvnptvVoYEL", f"msg_{uuid.uuid4().hex}"):
+        got = gateway.post("/v1/messages", {**body, "thread": {"type": "continue", "previous_message_id": other}})
+        assert (got.status, got.json["error"]["details"]["error_code"]) == (404, "thread_not_found")
+    # A message that began no thread is none to go on from.
+    plain = gateway.post("/v1/messages", body).json["id"]
+    got = gateway.post("/v1/messages", {**body, "thread": {"type": "continue", "previous_message_id": plain}})
+    assert got.json["error"]["details"]["error_code"] == "thread_not_found"
+    begun = gateway.post("/v1/messages", {**body, "thread": {"type": "create"}})
+    assert "x-sabir-warnings" not in begun.headers
+    more = {"thread": {"type": "continue", "previous_message_id": begun.json["id"]}, "system": "Be long."}
+    got = gateway.post("/v1/messages", {**body, **more})
+    assert (got.status, got.json["error"]["type"]) == (400, "invalid_request_error")
+    assert "`system`" in got.json["error"]["message"]
+    # Anthropic keeps its own.
+    upstream.reply({"type": "error", "error": {"type": "not_found_error", "message": "no such thread"}}, status=404)
+    got = gateway.post("/v1/messages", {
+        **body, "model": "claude", "thread": {"type": "continue", "previous_message_id": "msg_01XFDUDYJgAACzvnptvVoYEL"},
+    })
+    assert got.json["error"]["message"] == "no such thread"
+    assert upstream.last.json["thread"]["previous_message_id"] == "msg_01XFDUDYJgAACzvnptvVoYEL"
 
 
 def test_tool_choice(claude, upstream):

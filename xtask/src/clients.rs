@@ -24,12 +24,14 @@ pub(crate) fn run() -> Result<()> {
     cargo(&["build", "-p", "sabir-server"]).run()?;
     let gateway = binary("debug")?;
     let python = environment("clients-venv", &current)?;
-    pytest(&python, &gateway, &[])?;
+    let modules = node(&folder)?;
+    let bodies = bodies()?;
+    pytest(&python, &gateway, modules.as_deref(), Some(&bodies), &[])?;
     // Applications that have not moved to a current client for a year, and clients that cannot be
     // installed beside the others.
     for (name, file) in others(&folder)? {
         let python = environment(&format!("clients-venv-{name}"), &file)?;
-        pytest(&python, &gateway, &["-m", marker(&name)])?;
+        pytest(&python, &gateway, None, None, &["-m", marker(&name)])?;
     }
     Ok(())
 }
@@ -56,8 +58,52 @@ fn marker(name: &str) -> &str {
     }
 }
 
-fn pytest(python: &Path, gateway: &Path, args: &[&str]) -> Result<()> {
-    tool(python).args(["-m", "pytest", "-p", "no:cacheprovider", SUITES]).args(args).env("SABIR_BINARY", gateway).run()
+/// What the gateway sends to providers in its own tests, one request a line.
+fn bodies() -> Result<PathBuf> {
+    let file = target()?.join("clients-bodies.jsonl");
+    if file.exists() {
+        fs::remove_file(&file).with_context(|| format!("{} could not be removed", file.display()))?;
+    }
+    cargo(&["test", "--quiet", "-p", "sabir-server", "--test", "gateway", "matrix"])
+        .env("SABIR_BODIES", &file)
+        .run()?;
+    Ok(file)
+}
+
+fn pytest(python: &Path, gateway: &Path, modules: Option<&Path>, bodies: Option<&Path>, args: &[&str]) -> Result<()> {
+    let mut pytest = tool(python).args(["-m", "pytest", "-p", "no:cacheprovider", SUITES]).args(args);
+    if let Some(bodies) = bodies {
+        pytest = pytest.env("SABIR_BODIES", bodies);
+    }
+    if let Some(modules) = modules {
+        pytest = pytest.env("SABIR_NODE_MODULES", modules);
+    }
+    pytest.env("SABIR_BINARY", gateway).run()
+}
+
+/// The folder in which the Node clients are installed; `None` without Node, and then their tests say
+/// that they did not run.
+fn node(suites: &Path) -> Result<Option<PathBuf>> {
+    if !tool("npm").arg("--version").works() {
+        return Ok(None);
+    }
+    let wanted = fs::read_to_string(suites.join("node").join("package.json"))
+        .context("the list of Node clients is unreadable")?;
+    let folder = target()?.join("clients-node");
+    let modules = folder.join("node_modules");
+    let stamp = folder.join("installed-package.json");
+    if modules.is_dir() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(Some(modules));
+    }
+    fs::create_dir_all(&folder).with_context(|| format!("{} could not be made", folder.display()))?;
+    fs::write(folder.join("package.json"), &wanted).context("the list of Node clients could not be copied")?;
+    // Versions are named exactly; nothing that a package brings along is run.
+    tool("npm")
+        .args(["install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"])
+        .args(["--prefix", &folder.to_string_lossy()])
+        .run()?;
+    fs::write(&stamp, wanted).with_context(|| format!("{} could not be written", stamp.display()))?;
+    Ok(Some(modules))
 }
 
 /// The interpreter of an environment in which the requirements are installed.

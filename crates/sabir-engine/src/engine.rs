@@ -18,6 +18,7 @@ use crate::{
     counting::{self, Counting},
     pipeline,
     plan::Endpoint,
+    relay::{self, Relay, RelayBody, Relayed},
     token::Tokens,
     transport::Transport,
     verify::{Issuer, PublicKey},
@@ -82,6 +83,12 @@ impl Engine {
     /// or do not know the name.
     pub async fn issuer_keys(&self, url: &str, id: Option<&str>) -> Result<Arc<Vec<PublicKey>>> {
         self.issuer.keys(url, id, &self.transport).await
+    }
+
+    /// Relays a request to a provider of its family as it came: another address, another
+    /// credential, the rest untouched.
+    pub async fn relay(self: &Arc<Self>, relay: Relay, body: RelayBody) -> Result<Relayed, Box<Failure>> {
+        relay::run(self.clone(), relay, body).await
     }
 
     /// The models that can be called: those of the configuration and those of the providers that

@@ -17,7 +17,7 @@ use sabir_engine::{
     Engine,
     config::{Config, Durability, Source, env::Env, watch},
 };
-use sabir_server::{app::App, bench, config_command, doors, ledger_command, providers_command, serve};
+use sabir_server::{app::App, bench, config_command, doors, ledger_command, prices_command, providers_command, serve};
 use sabir_store::{Ledger, SqliteLedger, sqlite};
 use tokio::{net::TcpListener, signal};
 use tokio_util::sync::CancellationToken;
@@ -55,6 +55,13 @@ enum Command {
         /// Also read variables from this file; what is set already stays.
         #[arg(long, value_name = "FILE")]
         env_file: Option<PathBuf>,
+    },
+    /// Show what calls cost by list.
+    Prices {
+        #[command(flatten)]
+        args: prices_command::PricesArgs,
+        #[command(flatten)]
+        config: ConfigArgs,
     },
     /// Measure what the gateway adds to a direct call.
     Bench(bench::BenchArgs),
@@ -119,6 +126,10 @@ fn main() -> ExitCode {
         }
         Command::Providers { args, env_file } => environment(env_file.as_deref())
             .and_then(|env| providers_command::run(&args, &env, &mut io::stdout().lock()))
+            .map(|()| ExitCode::SUCCESS),
+        Command::Prices { args, config } => config
+            .env()
+            .and_then(|env| prices_command::run(&args, &config.sources(), &env, &mut io::stdout().lock()))
             .map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(args),
     };

@@ -153,6 +153,7 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     param: Option<String>,
+    code: Option<&'static str>,
     retry_after: Option<Duration>,
     should_retry: Option<bool>,
     upstream: Option<Box<UpstreamError>>,
@@ -166,6 +167,7 @@ impl Error {
             kind,
             message: message.into(),
             param: None,
+            code: None,
             retry_after: None,
             should_retry: None,
             upstream: None,
@@ -197,6 +199,13 @@ impl Error {
     #[must_use]
     pub fn with_param(mut self, param: impl Into<String>) -> Self {
         self.0.param = Some(param.into());
+        self
+    }
+
+    /// Gives it the word by which clients of a door's protocol tell it from others of its kind.
+    #[must_use]
+    pub fn with_code(mut self, code: &'static str) -> Self {
+        self.0.code = Some(code);
         self
     }
 
@@ -241,6 +250,11 @@ impl Error {
     /// The field of the request that is meant.
     pub fn param(&self) -> Option<&str> {
         self.0.param.as_deref()
+    }
+
+    /// The word by which clients of a door's protocol tell it from others of its kind.
+    pub fn code(&self) -> Option<&'static str> {
+        self.0.code
     }
 
     /// How long to wait before the next try, as the provider said.

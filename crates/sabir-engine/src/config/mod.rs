@@ -12,6 +12,7 @@ use self::{
 };
 use crate::{
     plan::{Model, Models},
+    price::Prices,
     verify::PublicKey,
 };
 
@@ -21,11 +22,14 @@ mod credential;
 pub mod env;
 mod gateway;
 mod grpc;
+mod lmclient;
 mod load;
 mod metric;
 mod model;
 mod near;
 mod options;
+mod pass_through;
+mod price;
 pub mod problem;
 mod reader;
 mod registry;
@@ -33,6 +37,8 @@ mod sdk;
 mod tree;
 mod watch;
 
+pub use lmclient::{OLD_MODELS, OldModels};
+pub use pass_through::{Family, PassThrough, Upstream};
 pub use registry::ALIASES;
 pub use watch::{Watcher, watch};
 
@@ -132,6 +138,8 @@ pub struct Gateway {
     pub retries: crate::plan::Retries,
     /// `grpc`: the Model Manager door.
     pub grpc: Grpc,
+    /// `prices`: what providers charge by list.
+    pub prices: Arc<Prices>,
 }
 
 /// The Model Manager door.
@@ -187,6 +195,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// `[models]` and `[embedding_models]`.
     pub models: Models,
+    /// `[pass_through]`.
+    pub pass_through: PassThrough,
     /// `[metrics]`.
     pub metrics: HashMap<String, Metric>,
     /// Names of `[functions]`: known, not supported yet.
@@ -208,9 +218,8 @@ impl Config {
     /// The model of that name: of the configuration, or `provider::model` / `provider/model`.
     pub fn model(&self, operation: Operation, name: &str) -> Result<Arc<Model>> {
         let (models, others) = match operation {
-            Operation::Chat => (&self.models.chat, &self.models.embed),
             Operation::Embed => (&self.models.embed, &self.models.chat),
-            other => return Err(Error::internal(format!("no models are kept for {}", other.as_str()))),
+            _ => (&self.models.chat, &self.models.embed),
         };
         if let Some(model) = models.get(name) {
             return Ok(model.clone());

@@ -7,6 +7,7 @@ mod fallback;
 pub mod gemini;
 pub mod model_manager;
 pub mod openai;
+mod pass_through;
 pub mod responses;
 pub mod shared;
 pub mod tensorzero;

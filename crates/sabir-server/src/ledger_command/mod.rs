@@ -8,7 +8,7 @@ mod json;
 mod list;
 mod show;
 mod stats;
-mod text;
+pub(crate) mod text;
 
 use std::{
     io::{self, BufWriter, Write},

@@ -59,7 +59,11 @@ pub(super) fn body(error: &Error, request_id: Option<&str>) -> Vec<u8> {
     };
     let envelope = Outgoing {
         kind: "error",
-        error: OutgoingDetail { kind, message: &message },
+        error: OutgoingDetail {
+            kind,
+            message: &message,
+            details: error.code().map(|error_code| Details { error_code }),
+        },
         request_id: request_id.or_else(|| error.upstream()?.request_id.as_deref()),
     };
     serde_json::to_vec(&envelope).unwrap_or_default()
@@ -99,6 +103,13 @@ struct OutgoingDetail<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+}
+
+#[derive(Serialize)]
+struct Details {
+    error_code: &'static str,
 }
 
 fn unreadable(status: u16, body: &[u8]) -> String {

@@ -1,6 +1,7 @@
 //! A request as the engine takes it.
 //!
-//! Invariant: the body is not touched, only looked at.
+//! Invariant: the body is not touched, only looked at; but one that goes on with a conversation that
+//! the gateway keeps is written anew, complete, so that it can go anywhere.
 
 use std::{collections::HashMap, time::Instant};
 
@@ -9,8 +10,12 @@ use bytes::Bytes;
 use http::request::Parts;
 use sabir_engine::{Call, CallOptions, Counting, Source};
 use sabir_types::{Operation, Protocol, Request, Result, new_id};
-use sabir_wire::anthropic::{parse, peek};
+use sabir_wire::{
+    anthropic::{parse, peek},
+    holds_packed_thoughts,
+};
 
+use super::thread;
 use crate::{
     app::App,
     doors::shared::{forwarded, from_headers},
@@ -23,11 +28,18 @@ const FORWARDED: [&str; 2] = ["anthropic-version", "anthropic-beta"];
 pub(super) async fn call(app: &App, parts: &Parts, body: Body) -> Result<Call> {
     let started = Instant::now();
     let caller = gate::admit(app, &parts.headers)?;
-    let body = gate::read(app, &parts.headers, body).await?;
-    let seen = peek::peek(&body)?;
+    let mut body = gate::read(app, &parts.headers, body).await?;
+    let mut seen = peek::peek(&body)?;
     let mut options = CallOptions::default();
     let mut episode_id = None;
     from_headers(&parts.headers, &mut options, &mut episode_id)?;
+    options.rewrite = holds_packed_thoughts(&body);
+    if let Some(whole) = thread::follow(app, &body, caller.as_deref()).await? {
+        body = whole;
+        seen.model_at = peek::peek(&body)?.model_at;
+        // What other providers thought and called stands in it now: the translator knows which.
+        options.rewrite = true;
+    }
     Ok(Call {
         id: new_id(),
         episode_id: episode_id.unwrap_or_else(new_id),
@@ -62,5 +74,7 @@ pub(super) async fn counting(app: &App, parts: &Parts, body: Body) -> Result<Cou
 }
 
 fn read(body: &[u8]) -> Result<Request> {
-    parse::chat(body).map(|chat| Request::Chat(Box::new(chat)))
+    let mut chat = parse::chat(body)?;
+    thread::read(&mut chat)?;
+    Ok(Request::Chat(Box::new(chat)))
 }

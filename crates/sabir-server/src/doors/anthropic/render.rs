@@ -11,6 +11,7 @@ use sabir_providers::HttpResponse;
 use sabir_types::{Error, ErrorKind, Event, Protocol, Response as Neutral, Uuid, new_id};
 use sabir_wire::anthropic::render::{self, EventWriter, Face};
 
+use super::thread;
 use crate::{
     app::App,
     doors::{
@@ -164,7 +165,7 @@ impl FrameWriter for Writer {
 fn message_id(facts: &Facts, given: Option<&str>) -> String {
     match given {
         Some(id) if id.starts_with("msg_") => id.to_owned(),
-        _ => format!("msg_{}", facts.inference_id.simple()),
+        _ => thread::name(facts.inference_id),
     }
 }
 

@@ -12,10 +12,7 @@ use http::request::Parts;
 use memchr::memmem;
 use sabir_engine::{Call, CallOptions, Source};
 use sabir_types::{Error, Map, Operation, Protocol, Request, Result, Value, new_id};
-use sabir_wire::{
-    openai::peek,
-    responses::{SEALED, parse},
-};
+use sabir_wire::{holds_packed_thoughts, openai::peek, responses::parse};
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{kept, unsupported};
@@ -81,7 +78,7 @@ pub(super) async fn call(app: &App, parts: &Parts, body: Body) -> Result<Parsed>
     };
     // Members for the gateway only never reach a provider, and thoughts that are packed for another
     // provider would be refused.
-    options.rewrite |= peeked.extended || memmem::find(&body, SEALED.as_bytes()).is_some();
+    options.rewrite |= peeked.extended || holds_packed_thoughts(&body);
     let ask = Ask { model: peeked.model.clone(), body: body.clone(), previous };
     let call = Call {
         id: new_id(),
