@@ -26,6 +26,7 @@ mod record;
 pub mod relay;
 mod sharing;
 mod stream;
+pub mod tasks;
 mod token;
 mod transport;
 pub mod verify;

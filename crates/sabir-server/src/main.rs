@@ -238,8 +238,11 @@ async fn run(
         }
         Err(problems) => tracing::error!(%problems, "the configuration is wrong: the old one stays"),
     });
-    let app = App::new(engine);
+    let app = App::new(engine.clone());
     let router = serve::router(app.clone());
+    if let Some(tasks) = engine.tasks() {
+        tasks.start();
+    }
     let stop = CancellationToken::new();
     let grpc = match grpc_bind {
         None => None,
@@ -259,11 +262,18 @@ async fn run(
         say(&mut io::stdout(), &format!("sabir grpc listening on {address}"));
         tokio::spawn(serving)
     });
-    let both = async move {
+    let both = async {
         stopped.await;
         stop.cancel();
     };
-    serve::serve(listener, router, both, grace).await;
+    // Tasks get the same period as the callers that wait, at the same time.
+    let tasks = async {
+        stop.cancelled().await;
+        if let Some(tasks) = engine.tasks() {
+            tasks.shutdown(grace).await;
+        }
+    };
+    tokio::join!(serve::serve(listener, router, both, grace), tasks);
     if let Some(grpc) = grpc {
         grpc.await.context("the gRPC port broke")?;
     }

@@ -21,7 +21,7 @@ use sabir_engine::Frame;
 use tokio::time::Sleep;
 
 /// How long a stream may be silent before a comment says that it is still there.
-const SILENCE: Duration = Duration::from_secs(15);
+pub const SILENCE: Duration = Duration::from_secs(15);
 
 /// Turns frames into a door's own events.
 pub trait FrameWriter: Send + Unpin + 'static {

@@ -15,7 +15,7 @@ use crate::app::App;
 
 /// The answer to a path that nothing listens on.
 pub async fn unknown(State(app): State<App>, request: Request<Body>) -> Response {
-    match Way::of(request.uri().path(), request.headers()) {
+    match way(&request) {
         // Without anywhere to go only a model's name in a body could help.
         Some(way) if !pass_through::may_go(&app, &request, way.family) => {
             let error = app.engine().config().pass_through.upstream(way.family).err();
@@ -42,16 +42,17 @@ pub async fn not_allowed(State(app): State<App>, request: Request<Body>) -> Resp
     response
 }
 
-fn shaped(request: &Request<Body>, error: &Error) -> Response {
-    match way(request) {
-        Some(way) => pass_through::shaped(way.family, error),
-        None if model_manager::owns(request.uri().path()) => model_manager::error_response(error),
-        None => tensorzero::error_response(error),
-    }
-}
-
-/// The provider's API that a path belongs to; two that look like OpenAI's are a door's of our own.
+/// The family of providers that a path is meant for, if none of the gateway's own doors is.
 fn way(request: &Request<Body>) -> Option<Way> {
     let path = request.uri().path();
-    Way::of(path, request.headers()).filter(|_| !model_manager::owns(path))
+    if model_manager::owns(path) { None } else { Way::of(path, request.headers()) }
+}
+
+fn shaped(request: &Request<Body>, error: &Error) -> Response {
+    let path = request.uri().path();
+    match way(request) {
+        Some(way) => pass_through::shaped(way.family, error),
+        None if model_manager::owns(path) => model_manager::error_response(error),
+        None => tensorzero::error_response(error),
+    }
 }

@@ -12,4 +12,15 @@ pub mod responses;
 pub mod shared;
 pub mod tensorzero;
 
+use std::sync::Arc;
+
+use sabir_engine::tasks::Tasks;
+
+use crate::app::WeakApp;
+
 pub use fallback::{not_allowed, unknown};
+
+/// Says who runs the tasks that the doors queue.
+pub fn handle(tasks: &Arc<Tasks>, app: &WeakApp) {
+    responses::handle(tasks, app);
+}

@@ -145,7 +145,8 @@ async fn newest(ledger: &dyn Ledger, query: InferenceQuery, mut take: impl FnMut
     let mut before = query.before;
     let mut size = 20;
     loop {
-        let page = InferenceQuery { before, include_failed: true, limit: Some(size), ..query.clone() };
+        let page =
+            InferenceQuery { before, include_failed: true, include_hidden: true, limit: Some(size), ..query.clone() };
         let records = ledger.inferences(page).await?;
         let is_last = (records.len() as u64) < size;
         size = next_size(size, &records);
