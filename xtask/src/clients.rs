@@ -25,12 +25,13 @@ pub(crate) fn run() -> Result<()> {
     let gateway = binary("debug")?;
     let python = environment("clients-venv", &current)?;
     let modules = node(&folder)?;
-    pytest(&python, &gateway, modules.as_deref(), &[])?;
+    let bodies = bodies()?;
+    pytest(&python, &gateway, modules.as_deref(), Some(&bodies), &[])?;
     // Applications that have not moved to a current client for a year, and clients that cannot be
     // installed beside the others.
     for (name, file) in others(&folder)? {
         let python = environment(&format!("clients-venv-{name}"), &file)?;
-        pytest(&python, &gateway, None, &["-m", marker(&name)])?;
+        pytest(&python, &gateway, None, None, &["-m", marker(&name)])?;
     }
     Ok(())
 }
@@ -57,8 +58,23 @@ fn marker(name: &str) -> &str {
     }
 }
 
-fn pytest(python: &Path, gateway: &Path, modules: Option<&Path>, args: &[&str]) -> Result<()> {
+/// What the gateway sends to providers in its own tests, one request a line.
+fn bodies() -> Result<PathBuf> {
+    let file = target()?.join("clients-bodies.jsonl");
+    if file.exists() {
+        fs::remove_file(&file).with_context(|| format!("{} could not be removed", file.display()))?;
+    }
+    cargo(&["test", "--quiet", "-p", "sabir-server", "--test", "gateway", "matrix"])
+        .env("SABIR_BODIES", &file)
+        .run()?;
+    Ok(file)
+}
+
+fn pytest(python: &Path, gateway: &Path, modules: Option<&Path>, bodies: Option<&Path>, args: &[&str]) -> Result<()> {
     let mut pytest = tool(python).args(["-m", "pytest", "-p", "no:cacheprovider", SUITES]).args(args);
+    if let Some(bodies) = bodies {
+        pytest = pytest.env("SABIR_BODIES", bodies);
+    }
     if let Some(modules) = modules {
         pytest = pytest.env("SABIR_NODE_MODULES", modules);
     }

@@ -1,9 +1,10 @@
 //! The client.
 //!
-//! Invariants: each client has threads of its own, which end when it is closed; a client is of no
-//! use in a process that was forked from the one that made it, and says so.
+//! Invariants: each client has threads of its own, which end when it is closed, or when neither it
+//! nor a stream of its answers is held any more; a client is of no use in a process that was forked
+//! from the one that made it, and says so.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use pyo3::{exceptions::PyValueError, prelude::*};
@@ -25,6 +26,11 @@ type Pairs = Vec<(String, String)>;
 /// A client: at an address, or with a gateway in this process.
 #[pyclass(frozen)]
 pub(crate) struct Client {
+    shared: Arc<Shared>,
+}
+
+/// What a client and its streams hold together.
+pub(crate) struct Shared {
     running: Mutex<Option<Running>>,
     process: u32,
 }
@@ -148,10 +154,10 @@ impl Client {
 
     /// Ends all calls, writes what the ledger has queued, and lets go of everything. Waits for it.
     fn close(&self, py: Python<'_>) -> Outcome {
-        let running = self.running.lock().take();
+        let running = self.shared.running.lock().take();
         match running {
             // The threads of another process are not here.
-            Some(running) if self.process != std::process::id() => {
+            Some(running) if self.shared.process != std::process::id() => {
                 std::mem::forget(running);
                 Outcome::end()
             }
@@ -167,7 +173,7 @@ impl Client {
     /// Whether it is closed.
     #[getter]
     fn closed(&self) -> bool {
-        self.running.lock().is_none()
+        self.shared.running.lock().is_none()
     }
 }
 
@@ -192,7 +198,7 @@ impl Client {
         Ok(match made {
             Ok(running) => {
                 let (running, process) = (Mutex::new(Some(running)), std::process::id());
-                (Some(Self { running, process }), None)
+                (Some(Self { shared: Arc::new(Shared { running, process }) }), None)
             }
             Err(error) => (None, Some(Outcome::error(&error))),
         })
@@ -206,11 +212,11 @@ impl Client {
         body: Option<Payload<'_>>,
         options: Options,
     ) -> sabir::Result<(Handle, impl Future<Output = Outcome> + Send + use<>)> {
-        if self.process != std::process::id() {
+        if self.shared.process != std::process::id() {
             let message = "the client was made before this process was forked: make one in each process";
             return Err(Error::Request(message.to_owned()));
         }
-        let (mut client, runtime) = match &*self.running.lock() {
+        let (mut client, runtime) = match &*self.shared.running.lock() {
             Some(running) => (running.client.clone(), running.runtime.handle().clone()),
             None => return Err(Error::Closed),
         };
@@ -228,6 +234,8 @@ impl Client {
         }
         let method: Method = method.parse().map_err(|_| Error::Request(format!("`{method}` is not a method")))?;
         let (body, mode, inside) = (body.map(Payload::bytes), options.stream, runtime.clone());
+        // A call does not keep the client: who lets go of that ends its calls.
+        let shared = Arc::downgrade(&self.shared);
         let call = async move {
             let answered = match mode {
                 Mode::Whole => match client.request(method, &path, body).await {
@@ -238,16 +246,17 @@ impl Client {
                 Mode::Events => client.request_body(method, &path, body).await.map(Inside::events),
                 Mode::Bytes => client.request_body(method, &path, body).await.map(Inside::Bytes),
             };
-            match answered {
-                Ok(stream) => Stream::opened(stream, inside),
-                Err(error) => Outcome::error(&error),
+            match (answered, shared.upgrade()) {
+                (Ok(stream), Some(shared)) => Stream::opened(stream, inside, shared),
+                (Ok(_), None) => Outcome::closed(),
+                (Err(error), _) => Outcome::error(&error),
             }
         };
         Ok((runtime, call))
     }
 }
 
-impl Drop for Client {
+impl Drop for Shared {
     fn drop(&mut self) {
         let Some(running) = self.running.get_mut().take() else { return };
         if self.process != std::process::id() {

@@ -10,6 +10,7 @@ use sabir::{Meta, NamedEvents, RawBody, RawStream};
 use tokio::runtime::Handle;
 
 use crate::{
+    client::Shared,
     outcome::Outcome,
     waiting::{self, Task},
 };
@@ -50,13 +51,16 @@ impl Inside {
 pub(crate) struct Stream {
     inside: Arc<tokio::sync::Mutex<Option<Inside>>>,
     runtime: Handle,
+    /// Where it runs: a client that is let go of stays for as long as its streams are read.
+    _shared: Arc<Shared>,
 }
 
 impl Stream {
     /// The head of an answer, with what follows.
-    pub(crate) fn opened(inside: Inside, runtime: Handle) -> Outcome {
+    pub(crate) fn opened(inside: Inside, runtime: Handle, shared: Arc<Shared>) -> Outcome {
         let meta = inside.meta().clone();
-        let held = Self { inside: Arc::new(tokio::sync::Mutex::new(Some(inside))), runtime };
+        let inside = Arc::new(tokio::sync::Mutex::new(Some(inside)));
+        let held = Self { inside, runtime, _shared: shared };
         match Python::try_attach(|py| Py::new(py, held)) {
             Some(Ok(stream)) => Outcome::answer(&meta, None, Some(stream)),
             _ => Outcome::closed(),

@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 use sabir_providers::Provider;
 use sabir_types::{Map, Secret, Value};
 
+use crate::price::Price;
 pub use crate::token::Identity;
 
 /// A model of the configuration, or one made up on the spot for `provider::model`.
@@ -48,6 +49,8 @@ pub struct Endpoint {
     pub extra_headers: Vec<HeaderChange>,
     /// How to compute money from the provider's answer; empty means unknown.
     pub cost: Vec<CostRule>,
+    /// What calls cost by list, where `cost` says nothing.
+    pub price: Option<Arc<Price>>,
     /// The circuit breaker's key: provider, address, credential, model.
     pub circuit: Arc<str>,
 }

@@ -20,7 +20,7 @@ use sabir_types::{ChatRequest, Message, Operation, Protocol, Request, new_id};
 /// Documents whose examples are configurations.
 const DOCUMENTS: [&str; 4] = ["README.md", "docs/configuration.md", "docs/model-manager.md", "docs/providers/dummy.md"];
 /// Sources of the loader that name keys.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 11] = [
     "change.rs",
     "credential.rs",
     "gateway.rs",
@@ -29,6 +29,8 @@ const SOURCES: [&str; 9] = [
     "metric.rs",
     "model.rs",
     "options.rs",
+    "pass_through.rs",
+    "price.rs",
     "registry.rs",
 ];
 /// How an example begins whose settings have no effect yet.
@@ -61,13 +63,30 @@ fn blocks(document: &str) -> Vec<(usize, String)> {
     all
 }
 
+/// The file of prices on the page is one.
+#[test]
+fn the_example_of_prices_loads() {
+    let page = read("docs/configuration.md");
+    let (_, example) = page.split_once("```toml prices\n").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("prices.toml");
+    std::fs::write(&file, example.split("```").next().unwrap()).unwrap();
+    let config = load("prices.md", &format!("[gateway.prices]\nfile = '{}'\nbuilt_in = false\n", file.display()));
+    assert_eq!(config.gateway.prices.all().map(|price| price.models.len()).collect::<Vec<_>>(), [2]);
+}
+
 /// An environment with every variable that the text names, and the usual keys of all providers.
 fn env(text: &str) -> Env {
     let named = text.split('"').filter_map(|part| part.strip_prefix("env::"));
     let usual = sabir_providers::all().iter().flat_map(|provider| provider.spec().key_env.iter().copied());
     // Google's names a file: one that holds no credentials file is a token.
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let value = |name: &str| if name == "GCP_VERTEX_CREDENTIALS_PATH" { file } else { "value" };
+    let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let value = |name: &str| match name {
+        "GCP_VERTEX_CREDENTIALS_PATH" => file,
+        "BACKEND_PUBLIC_KEY" => key,
+        _ => "value",
+    };
     Env::of(named.chain(usual).map(|name| (name, value(name))))
 }
 

@@ -23,7 +23,7 @@ use tokio::{net::TcpListener, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::{app::App, bench, config_command, doors, ledger_command, providers_command, serve};
+use crate::{app::App, bench, config_command, doors, ledger_command, prices_command, providers_command, serve};
 
 const SUCCESS: u8 = 0;
 const FAILURE: u8 = 1;
@@ -57,6 +57,13 @@ enum Command {
         /// Also read variables from this file; what is set already stays.
         #[arg(long, value_name = "FILE")]
         env_file: Option<PathBuf>,
+    },
+    /// Show what calls cost by list.
+    Prices {
+        #[command(flatten)]
+        args: prices_command::PricesArgs,
+        #[command(flatten)]
+        config: ConfigArgs,
     },
     /// Measure what the gateway adds to a direct call.
     Bench(bench::BenchArgs),
@@ -133,6 +140,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, program: Option<Vec<OsStrin
         }
         Command::Providers { args, env_file } => environment(env_file.as_deref())
             .and_then(|env| providers_command::run(&args, &env, &mut io::stdout().lock()))
+            .map(|()| SUCCESS),
+        Command::Prices { args, config } => config
+            .env()
+            .and_then(|env| prices_command::run(&args, &config.sources(), &env, &mut io::stdout().lock()))
             .map(|()| SUCCESS),
         Command::Bench(args) => bench::run(args, program).map(|()| SUCCESS),
     };
@@ -225,6 +236,7 @@ async fn serve_all(
     ledger: Option<Arc<dyn Ledger>>,
 ) -> Result<()> {
     let grace = config.gateway.shutdown_grace;
+    let max_streams = config.gateway.grpc.max_concurrent_streams;
     let tls = match &config.gateway.grpc.tls {
         Some((cert, key)) if grpc_bind.is_some() => Some(serve::tls(cert, key)?),
         _ => None,
@@ -240,8 +252,11 @@ async fn serve_all(
         }
         Err(problems) => tracing::error!(%problems, "the configuration is wrong: the old one stays"),
     });
-    let app = App::new(engine);
+    let app = App::new(engine.clone());
     let router = serve::router(app.clone());
+    if let Some(tasks) = engine.tasks() {
+        tasks.start();
+    }
     let stop = CancellationToken::new();
     let grpc = match grpc_bind {
         None => None,
@@ -249,7 +264,10 @@ async fn serve_all(
             let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen on {bind}"))?;
             let address = listener.local_addr().context("the listener has no address")?;
             let router = doors::model_manager::router(app).await?;
-            Some((address, serve::serve_grpc(listener, tls, router, stop.clone().cancelled_owned(), grace)))
+            Some((
+                address,
+                serve::serve_grpc(listener, tls, max_streams, router, stop.clone().cancelled_owned(), grace),
+            ))
         }
     };
     let stopped = stopped()?;
@@ -258,11 +276,18 @@ async fn serve_all(
         say(&mut io::stdout(), &format!("sabir grpc listening on {address}"));
         tokio::spawn(serving)
     });
-    let both = async move {
+    let both = async {
         stopped.await;
         stop.cancel();
     };
-    serve::serve(listener, router, both, grace).await;
+    // Tasks get the same period as the callers that wait, at the same time.
+    let tasks = async {
+        stop.cancelled().await;
+        if let Some(tasks) = engine.tasks() {
+            tasks.shutdown(grace).await;
+        }
+    };
+    tokio::join!(serve::serve(listener, router, both, grace), tasks);
     if let Some(grpc) = grpc {
         grpc.await.context("the gRPC port broke")?;
     }
@@ -310,7 +335,7 @@ fn address(asked: Option<SocketAddr>, config: &Config) -> Result<SocketAddr> {
 
 /// Where the Model Manager door listens: nowhere, unless somebody says so.
 fn grpc_address(asked: Option<SocketAddr>, config: &Config) -> Result<Option<SocketAddr>> {
-    let open = config.gateway.grpc.jwt_secrets.is_empty() && config.gateway.api_keys.is_empty();
+    let open = !config.gateway.grpc.takes_tokens() && config.gateway.api_keys.is_empty();
     match (asked, config.gateway.grpc.bind_address) {
         (Some(asked), _) => {
             if open && !asked.ip().is_loopback() {

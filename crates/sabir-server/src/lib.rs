@@ -11,5 +11,6 @@ pub mod gate;
 pub mod ledger_command;
 pub mod metrics;
 pub mod patient;
+pub mod prices_command;
 pub mod providers_command;
 pub mod serve;

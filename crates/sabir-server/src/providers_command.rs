@@ -6,7 +6,7 @@
 use std::io::Write;
 
 use anyhow::Result;
-use sabir_engine::config::{ALIASES, env::Env};
+use sabir_engine::config::{ALIASES, OLD_MODELS, env::Env};
 use sabir_providers::{Capabilities, CredentialScheme, Spec, all, find};
 use sabir_types::{Protocol, Value};
 use serde_json::json;
@@ -146,20 +146,6 @@ fn address(spec: &Spec) -> String {
     }
 }
 
-/// What LMClient's users wrote, and what serves them now.
-const LMCLIENT: &[(&str, &str, &str)] = &[
-    ("minimax", "abab5-chat, abab5.5-chat", "minimax::MiniMax-M2.5"),
-    ("minimax_pro", "abab5.5-chat, abab6-chat", "minimax::MiniMax-M2.5"),
-    ("wenxin", "ERNIE-Bot", "qianfan::ernie-3.5-8k"),
-    ("wenxin", "ERNIE-Bot-turbo", "qianfan::ernie-lite-8k"),
-    ("wenxin", "ERNIE-Bot-4", "qianfan::ernie-4.0-8k"),
-    ("wenxin", "llama_2_7b, llama_2_13b, llama_2_70b", "qianfan::ernie-4.5-turbo-128k"),
-    ("baichuan", "Baichuan2-53B", "baichuan::Baichuan4-Turbo"),
-    ("zhipu", "chatglm_std, chatglm_lite, chatglm_pro, chatglm_turbo", "zhipu::glm-4.7"),
-    ("zhipu-character", "characterglm", "zhipu::charglm-4"),
-    ("hunyuan", "v1", "hunyuan::hy3-preview"),
-];
-
 const INTRODUCTION: &str = "\
 # Providers
 
@@ -170,10 +156,15 @@ const INTRODUCTION: &str = "\
 What a provider cannot do is refused by name, or left out with a warning where that does no harm.
 ";
 
+/// What a test found out, and wrote down.
+const SCENARIOS: &str = include_str!("providers_matrix.md");
+
 const OLD_NAMES: &str = "
 ## Names of LMClient
 
 LMClient's words for a provider are taken as they are; the models of its time are gone, and this is what serves now.
+`wenxin/ERNIE-Bot` or `wenxin::ERNIE-Bot` as a model's name is the name in the last column, unless the configuration has a model of that name.
+`openai` and `azure` are the same words here and there.
 Its keys were of other makes too: one variable is enough today (`ZHIPU_API_KEY` still holds `id.secret`), and application ids, group ids and second secrets have no use any more.
 A provider's list of models (`GET /v1/models` there) has the names of the day.
 
@@ -214,10 +205,10 @@ fn markdown(specs: &[&Spec], out: &mut dyn Write) -> Result<()> {
         let cells = switches(&spec.can).map(|(_, able)| if able { "yes" } else { "–" });
         writeln!(out, "| `{}` | {} |", spec.id, cells.join(" | "))?;
     }
-    write!(out, "{OLD_NAMES}")?;
-    for (id, models, now) in LMCLIENT {
-        let models: Vec<_> = models.split(", ").map(|model| format!("`{model}`")).collect();
-        writeln!(out, "| `{id}` | {} | `{now}` |", models.join(", "))?;
+    write!(out, "{SCENARIOS}{OLD_NAMES}")?;
+    for old in OLD_MODELS {
+        let models: Vec<_> = old.then.iter().map(|model| format!("`{model}`")).collect();
+        writeln!(out, "| `{}` | {} | `{}` |", old.provider, models.join(", "), old.now)?;
     }
     Ok(())
 }

@@ -9,11 +9,11 @@ use sabir_types::{Operation, Secret};
 use super::{
     CacheSettings, Durability, Gateway, credential,
     env::Env,
-    grpc, model,
+    grpc, model, price,
     reader::{Log, NOT_YET, Reader},
     registry::NO_RETRIES,
 };
-use crate::{call::CacheOptions, circuit::CircuitPolicy, plan::Timeouts};
+use crate::{call::CacheOptions, circuit::CircuitPolicy, plan::Timeouts, price::Prices};
 
 /// Where the gateway's own key is usually found; also that key's public name.
 const KEY_VARIABLE: &str = "SABIR_API_KEY";
@@ -41,6 +41,7 @@ impl Default for Gateway {
             timeouts: Timeouts { total: Some(PATIENCE), stream_total: Some(PATIENCE), ..Timeouts::default() },
             retries: NO_RETRIES,
             grpc: super::Grpc::default(),
+            prices: Arc::default(),
         }
     }
 }
@@ -62,6 +63,7 @@ pub(super) fn read(table: Option<Reader<'_>>, env: &Env, log: &Log) -> Gateway {
     let Some(mut reader) = table else {
         gateway.api_keys = from_env(env);
         gateway.grpc = grpc::read(None, env, log);
+        gateway.prices = Arc::new(Prices::new(price::built_in(log)));
         return gateway;
     };
     let r = &mut reader;
@@ -83,6 +85,7 @@ pub(super) fn read(table: Option<Reader<'_>>, env: &Env, log: &Log) -> Gateway {
     gateway.timeouts = timeouts(r);
     gateway.grpc = grpc::read(r.table("grpc"), env, log);
     gateway.retries = model::retries(r, gateway.retries);
+    gateway.prices = Arc::new(price::read(r));
     if let Some(entry) = r.entry("relay") {
         // To leave it out would send calls and keys to other places than the user wants.
         log.problem(Some(&entry.place), &r.path_of("relay"), "relaying to another gateway is not supported yet");

@@ -13,10 +13,13 @@ use sabir_types::{Error, ErrorKind, Map, Operation, Result};
 use super::{
     credential::{self, Found, Given},
     env::Env,
-    near, options,
+    lmclient, near, options,
     reader::Reader,
 };
-use crate::plan::{Endpoint, Model, Retries, Timeouts};
+use crate::{
+    plan::{Endpoint, Model, Retries, Timeouts},
+    price::{Price, Prices},
+};
 
 /// How many made-up models are kept.
 const KEPT: usize = 1000;
@@ -46,6 +49,8 @@ pub(super) struct Registry {
     defaults: HashMap<&'static str, Defaults>,
     /// How often a model is tried again that the configuration does not name.
     retries: Retries,
+    /// What calls cost by list.
+    prices: Arc<Prices>,
     made: RwLock<HashMap<Box<str>, Arc<Model>>>,
 }
 
@@ -57,19 +62,23 @@ impl fmt::Debug for Registry {
 }
 
 impl Registry {
-    pub(super) fn new(providers: &'static [&'static dyn Provider], env: &Env, retries: Retries) -> Self {
+    pub(super) fn new(
+        providers: &'static [&'static dyn Provider],
+        env: &Env,
+        retries: Retries,
+        prices: Arc<Prices>,
+    ) -> Self {
         let usual = |provider: &&'static dyn Provider| {
             let spec = provider.spec();
             (spec.id, Defaults { key: credential::usual(*provider, env), api_base: None })
         };
         let defaults = providers.iter().map(usual).collect();
-        Self { providers, defaults, retries, made: RwLock::default() }
+        Self { providers, defaults, retries, prices, made: RwLock::default() }
     }
 
     /// The provider of that name, be it another gateway's.
     pub(super) fn find(&self, name: &str) -> Option<&'static dyn Provider> {
-        let named = |name: &str| self.providers.iter().copied().find(|provider| provider.spec().id == name);
-        named(name).or_else(|| named(ALIASES.iter().find(|(alias, _)| *alias == name)?.1))
+        named(self.providers, name)
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = &'static str> {
@@ -78,6 +87,13 @@ impl Registry {
 
     pub(super) fn defaults(&self, provider: &'static dyn Provider) -> Option<&Defaults> {
         self.defaults.get(provider.spec().id)
+    }
+
+    /// What a call costs by list; the built-in prices are those of the provider's own address.
+    pub(super) fn price(&self, provider: &dyn Provider, model: &str, api_base: Option<&str>) -> Option<Arc<Price>> {
+        let spec = provider.spec();
+        let at_home = api_base.is_none_or(|base| spec.base_url.is_some_and(|usual| same_place(usual, base)));
+        self.prices.find(spec.id, model, at_home)
     }
 
     /// Reads `[provider_types]`.
@@ -115,6 +131,8 @@ impl Registry {
             return Some(able(model, operation));
         }
         let (id, upstream) = name.split_once("::").or_else(|| name.split_once('/'))?;
+        // A model that is gone would only be refused.
+        let (id, upstream) = lmclient::now(id, upstream).unwrap_or((id, upstream));
         let provider = self.find(id)?;
         let spec = provider.spec();
         let refuse = |why: String| Some(Err(Error::new(ErrorKind::NotFound, why).with_param("model")));
@@ -147,6 +165,7 @@ impl Registry {
             extra_body: Vec::new(),
             extra_headers: Vec::new(),
             cost: Vec::new(),
+            price: self.price(provider, upstream, defaults.api_base.as_deref()),
             circuit: circuit(provider, defaults.api_base.as_deref(), &defaults.key.location, upstream),
         };
         let model = Arc::new(Model {
@@ -165,6 +184,12 @@ impl Registry {
         }
         Some(answer)
     }
+}
+
+/// The provider of that name, be it another gateway's.
+pub(super) fn named(providers: &[&'static dyn Provider], name: &str) -> Option<&'static dyn Provider> {
+    let named = |name: &str| providers.iter().copied().find(|provider| provider.spec().id == name);
+    named(name).or_else(|| named(ALIASES.iter().find(|(alias, _)| *alias == name)?.1))
 }
 
 /// One try, and the usual longest pause for who asks for more.
@@ -211,6 +236,10 @@ pub(super) fn api_base(reader: &mut Reader<'_>, name: &'static str, env: &Env) -
         return None;
     }
     Some(base.to_owned())
+}
+
+fn same_place(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/').eq_ignore_ascii_case(other.trim_end_matches('/'))
 }
 
 fn able(model: &Arc<Model>, operation: Operation) -> Result<Arc<Model>> {

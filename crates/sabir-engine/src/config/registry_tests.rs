@@ -5,7 +5,10 @@ use std::sync::Arc;
 use sabir_types::{ErrorKind, Operation};
 
 use super::{
-    super::testing::{good, load},
+    super::{
+        OLD_MODELS,
+        testing::{good, load},
+    },
     *,
 };
 
@@ -33,6 +36,23 @@ fn other_names_stand_for_providers_that_there_are() {
         assert!(sabir_providers::find(alias).is_none(), "`{alias}` is a provider of its own");
         assert!(sabir_providers::find(id).is_some(), "`{alias}` stands for `{id}`");
     }
+}
+
+#[test]
+fn models_of_old_are_served_by_what_there_is() {
+    let config = crate::config::Config::load(&[], &Env::default()).unwrap();
+    for old in OLD_MODELS {
+        assert!(!old.then.is_empty(), "{old:?}");
+        for model in old.then {
+            let asked = format!("{}/{model}", old.provider);
+            let found = config.model(Operation::Chat, &asked).unwrap();
+            assert_eq!(&*found.name, old.now, "{asked}");
+            assert_eq!(found.routing[0].upstream_model, old.now.split_once("::").unwrap().1, "{asked}");
+        }
+    }
+    // A name of the day goes out as it stands.
+    let today = config.model(Operation::Chat, "wenxin::ernie-5.0").unwrap();
+    assert_eq!((&*today.name, &*today.routing[0].upstream_model), ("qianfan::ernie-5.0", "ernie-5.0"));
 }
 
 #[test]

@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn a_process_belongs_to_a_peer() {
         let args = parse(&["--peer-pid", "acme=1"]).unwrap();
-        let error = run(args).unwrap_err();
+        let error = run(args, None).unwrap_err();
         assert_eq!(error.to_string(), "no peer named `acme`: give it with --peer acme=URL");
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn millis(us: Option<u64>) -> String {
 }
 
 /// Money, without needless zeros.
-pub(super) fn money(cost: Option<f64>) -> String {
+pub(crate) fn money(cost: Option<f64>) -> String {
     let Some(cost) = cost else { return NONE.into() };
     let text = format!("{cost:.8}");
     let text = text.trim_end_matches('0');
@@ -91,24 +91,24 @@ pub(super) fn indented(out: &mut dyn Write, spaces: usize, text: &str) -> io::Re
 
 /// A table: what is a figure stands to the right.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     heads: &'static [(&'static str, bool)],
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with these columns; `true` means figures.
-    pub(super) fn new(heads: &'static [(&'static str, bool)]) -> Self {
+    pub(crate) fn new(heads: &'static [(&'static str, bool)]) -> Self {
         Self { heads, rows: Vec::new() }
     }
 
     /// Adds a row.
-    pub(super) fn push(&mut self, row: Vec<String>) {
+    pub(crate) fn push(&mut self, row: Vec<String>) {
         self.rows.push(row.iter().map(|cell| word(cell)).collect());
     }
 
     /// Writes it.
-    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let heads: Vec<String> = self.heads.iter().map(|(head, _)| (*head).to_owned()).collect();
         let lines: Vec<&Vec<String>> = std::iter::once(&heads).chain(&self.rows).collect();
         let widths: Vec<usize> = (0..self.heads.len())

@@ -5,18 +5,23 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod background;
 mod caching;
 mod circuit;
+mod conversations;
 mod input;
 mod kill;
 mod leaving;
+mod matrix;
 mod mock;
 mod more_doors;
 mod native_doors;
 mod oddities;
 mod other_door;
 mod passing;
+mod prices;
 mod recording;
+mod relay;
 mod reload;
 mod responses;
 mod retries;

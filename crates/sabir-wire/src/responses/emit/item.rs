@@ -90,6 +90,10 @@ impl<'a> Writer<'a> {
             [Value::Object(part)] if role != "assistant" && part.len() == 2 && part.contains_key("text") => {
                 part.shift_remove("text").unwrap_or_default()
             }
+            // An item with parts is one that the API gave, with an id; a turn that it did not give is a string.
+            [Value::Object(part)] if message.rest.is_empty() && part.get("annotations") == Some(&json!([])) => {
+                part.shift_remove("text").unwrap_or_default()
+            }
             _ => parts.into(),
         };
         out.insert("content".into(), content);
@@ -168,7 +172,7 @@ impl<'a> Writer<'a> {
                 json!({"type": text, "text": block.text})
             }
             Block::Refusal { text } => json!({"type": "refusal", "refusal": text}),
-            Block::Image(media) => image(media, path)?,
+            Block::Image(media) => image(media, self.is_ours(), path)?,
             Block::File(media) => file(media),
             Block::Audio(media) => {
                 let Source::Base64(data) = &media.source else {
@@ -226,7 +230,8 @@ fn tool_call(call: &ToolCall) -> Value {
     }
 }
 
-fn image(media: &Media, path: &str) -> Result<Value> {
+/// `is_ours`: the request came in this protocol, and says of itself what it wants to say.
+fn image(media: &Media, is_ours: bool, path: &str) -> Result<Value> {
     let mut out = Map::new();
     out.insert("type".into(), "input_image".into());
     match &media.source {
@@ -237,7 +242,8 @@ fn image(media: &Media, path: &str) -> Result<Value> {
             return Err(Error::unsupported(path, format!("{path}: expected a picture's URL or bytes, got text")));
         }
     }
-    put(&mut out, "detail", media.detail.as_deref());
+    // The API's own types want the member.
+    put(&mut out, "detail", media.detail.as_deref().or(if is_ours { None } else { Some("auto") }));
     out.extend(media.rest.iter().map(|(name, value)| (name.clone(), value.clone())));
     Ok(Value::Object(out))
 }

@@ -50,9 +50,7 @@ fn a_conversation_becomes_items() {
                 {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,AAAA"},
             ]},
             {"type": "reasoning", "summary": [], "encrypted_content": "e"},
-            {"type": "message", "role": "assistant", "content": [
-                {"type": "output_text", "text": "let me look", "annotations": []},
-            ]},
+            {"type": "message", "role": "assistant", "content": "let me look"},
             {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
             {"type": "function_call_output", "call_id": "call_1", "output": "sunny"},
             {"role": "user", "content": "and?"},
