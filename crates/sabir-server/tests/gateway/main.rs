@@ -18,6 +18,7 @@ mod oddities;
 mod other_door;
 mod passing;
 mod prices;
+mod rate_limits;
 mod recording;
 mod reload;
 mod responses;
