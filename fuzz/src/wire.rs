@@ -128,7 +128,8 @@ pub fn openai_peek(data: &[u8]) {
 /// A request that is read and written for OpenAI is read again, and then nothing changes any more.
 pub fn openai_parse(data: &[u8]) {
     if let Ok(Request::Embed(read)) = openai::embed::parse(data) {
-        let written = openai::embed::emit(&read, "m").expect("what was read can be written");
+        let written = openai::embed::emit(&read, "m", &openai::embed::Dialect::OPENAI, &mut Vec::new())
+            .expect("what was read can be written");
         let Ok(Request::Embed(again)) = openai::embed::parse(&written) else { panic!("what was written is not read") };
         assert_eq!(read, again);
     }
@@ -357,7 +358,7 @@ fn responses_frame() -> responses::render::Frame {
 
 fn frame() -> openai::render::Frame {
     let (id, model) = ("id".to_owned(), "m".to_owned());
-    openai::render::Frame { id, created: 1, model, legacy_functions: false, extra: Map::new() }
+    openai::render::Frame { id, created: 1, model, legacy_functions: false, maker: None, extra: Map::new() }
 }
 
 /// However bytes are cut, the same comes out. With a small limit it is the same up to where the

@@ -13,11 +13,14 @@ from upstream import Upstream
 
 # Which client the tests of a file need; an environment has some of them.
 NEEDED = {
-    "anthropic": ["test_anthropic.py"],
+    "anthropic": ["test_agents.py", "test_anthropic.py"],
+    "cohere": ["test_cohere.py"],
     "google.genai": ["test_gemini.py"],
     "openai.types.responses": ["test_openai_responses.py"],
     "tensorzero": ["test_process.py", "test_tensorzero.py", "test_tensorzero_ledger.py"],
-    "tamar_model_client": ["test_tamar.py"],
+    "tamar_model_client": [
+        "test_tamar.py", "test_tamar_document.py", "test_tamar_http.py", "test_tamar_keys.py", "test_tamar_load.py",
+    ],
 }
 
 
@@ -132,6 +135,64 @@ routing = ["mock"]
 type = "google_ai_studio_gemini"
 model_name = "mock-embed"
 api_base = "{upstream}/v1beta"
+api_key_location = "env::MOCK_KEY"
+
+{model("media")}
+{model('"omni-moderation-latest"', "mock-moderation")}
+
+[models.media-fallback]
+routing = ["gone", "chats-only", "dummy"]
+
+[models.media-fallback.providers.gone]
+type = "openai"
+model_name = "never-reached"
+api_base = "http://127.0.0.1:{closed_port}/v1"
+api_key_location = "none"
+
+[models.media-fallback.providers.chats-only]
+type = "anthropic"
+model_name = "mock-claude"
+api_base = "{upstream}/v1"
+api_key_location = "env::MOCK_KEY"
+
+[models.media-fallback.providers.dummy]
+type = "dummy"
+model_name = "any"
+
+[models.gemini-image]
+routing = ["mock"]
+
+[models.gemini-image.providers.mock]
+type = "google_ai_studio_gemini"
+model_name = "gemini-2.5-flash-image"
+api_base = "{upstream}/v1beta"
+api_key_location = "env::MOCK_KEY"
+
+[models.order-cohere]
+routing = ["mock"]
+
+[models.order-cohere.providers.mock]
+type = "cohere"
+model_name = "rerank-v3.5"
+api_base = "{upstream}/compatibility/v1"
+api_key_location = "env::MOCK_KEY"
+
+[models.order-voyage]
+routing = ["mock"]
+
+[models.order-voyage.providers.mock]
+type = "voyage"
+model_name = "rerank-2.5"
+api_base = "{upstream}/v1"
+api_key_location = "env::MOCK_KEY"
+
+[models.order-jina]
+routing = ["mock"]
+
+[models.order-jina.providers.mock]
+type = "jina"
+model_name = "jina-reranker-v2"
+api_base = "{upstream}/v1"
 api_key_location = "env::MOCK_KEY"
 
 [metrics.rating]

@@ -6,6 +6,8 @@ left for gets a plain one, as its path demands.
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
 import select
 import socket
@@ -132,6 +134,17 @@ class Request:
     def json(self):
         return json.loads(self.body)
 
+    @property
+    def form(self) -> list[tuple[str, str | None, bytes]]:
+        """The parts of a form: name, name of the file, and what it holds."""
+        head = f"Content-Type: {self.headers['content-type']}\r\n\r\n".encode()
+        message = email.message_from_bytes(head + self.body, policy=email.policy.HTTP)
+        assert message.is_multipart(), self.headers["content-type"]
+        return [
+            (part.get_param("name", header="content-disposition"), part.get_filename(), part.get_payload(decode=True))
+            for part in message.iter_parts()
+        ]
+
 
 class Upstream:
     def __init__(self) -> None:
@@ -249,7 +262,7 @@ def _piece(piece):
 
 def _usual(request: Request) -> Answer:
     path = request.path.split("?")[0]
-    body = request.json if request.body else {}
+    body = request.json if request.body.startswith(b"{") else {}
     if path.endswith("/embeddings"):
         return _json(OPENAI_EMBEDDINGS)
     if path.endswith("/responses"):

@@ -1,18 +1,20 @@
-//! The client and its streams.
+//! The client.
 //!
-//! Invariants: each client has threads of its own, which end when it is closed; a client is of no
-//! use in a process that was forked from the one that made it, and says so.
+//! Invariants: each client has threads of its own, which end when it is closed, or when neither it
+//! nor a stream of its answers is held any more; a client is of no use in a process that was forked
+//! from the one that made it, and says so.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use parking_lot::Mutex;
-use pyo3::prelude::*;
-use sabir::{Error, Method, RawStream, Sabir};
+use pyo3::{exceptions::PyValueError, prelude::*};
+use sabir::{Error, HeaderMap, Method, Sabir, StatusCode};
 use tokio::runtime::{Handle, Runtime};
 
 use crate::{
     outcome::Outcome,
+    stream::{Inside, Stream},
+    upload::Payload,
     waiting::{self, Task},
 };
 
@@ -24,6 +26,11 @@ type Pairs = Vec<(String, String)>;
 /// A client: at an address, or with a gateway in this process.
 #[pyclass(frozen)]
 pub(crate) struct Client {
+    shared: Arc<Shared>,
+}
+
+/// What a client and its streams hold together.
+pub(crate) struct Shared {
     running: Mutex<Option<Running>>,
     process: u32,
 }
@@ -40,7 +47,33 @@ struct Options {
     headers: Pairs,
     timeout: Option<f64>,
     retries: Option<u32>,
-    stream: bool,
+    /// `True` for the events of a stream with an end marker, `"events"` for those of any stream with
+    /// their names, `"bytes"` for the body piece by piece.
+    stream: Mode,
+}
+
+/// How the answer is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Whole,
+    Marked,
+    Events,
+    Bytes,
+}
+
+impl<'py> FromPyObject<'_, 'py> for Mode {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(stream) = value.extract::<bool>() {
+            return Ok(if stream { Self::Marked } else { Self::Whole });
+        }
+        match &*value.extract::<String>()? {
+            "events" => Ok(Self::Events),
+            "bytes" => Ok(Self::Bytes),
+            other => Err(PyValueError::new_err(format!("stream: `{other}` is no way to read an answer"))),
+        }
+    }
 }
 
 #[pymethods]
@@ -95,7 +128,7 @@ impl Client {
         py: Python<'_>,
         method: &str,
         path: String,
-        body: Option<Vec<u8>>,
+        body: Option<Payload<'_>>,
         options: Options,
     ) -> PyResult<Outcome> {
         match self.prepared(method, path, body, options) {
@@ -109,7 +142,7 @@ impl Client {
         &self,
         method: &str,
         path: String,
-        body: Option<Vec<u8>>,
+        body: Option<Payload<'_>>,
         options: Options,
         done: Py<PyAny>,
     ) -> (Option<Task>, Option<Outcome>) {
@@ -121,10 +154,10 @@ impl Client {
 
     /// Ends all calls, writes what the ledger has queued, and lets go of everything. Waits for it.
     fn close(&self, py: Python<'_>) -> Outcome {
-        let running = self.running.lock().take();
+        let running = self.shared.running.lock().take();
         match running {
             // The threads of another process are not here.
-            Some(running) if self.process != std::process::id() => {
+            Some(running) if self.shared.process != std::process::id() => {
                 std::mem::forget(running);
                 Outcome::end()
             }
@@ -140,7 +173,7 @@ impl Client {
     /// Whether it is closed.
     #[getter]
     fn closed(&self) -> bool {
-        self.running.lock().is_none()
+        self.shared.running.lock().is_none()
     }
 }
 
@@ -165,7 +198,7 @@ impl Client {
         Ok(match made {
             Ok(running) => {
                 let (running, process) = (Mutex::new(Some(running)), std::process::id());
-                (Some(Self { running, process }), None)
+                (Some(Self { shared: Arc::new(Shared { running, process }) }), None)
             }
             Err(error) => (None, Some(Outcome::error(&error))),
         })
@@ -176,14 +209,14 @@ impl Client {
         &self,
         method: &str,
         path: String,
-        body: Option<Vec<u8>>,
+        body: Option<Payload<'_>>,
         options: Options,
     ) -> sabir::Result<(Handle, impl Future<Output = Outcome> + Send + use<>)> {
-        if self.process != std::process::id() {
+        if self.shared.process != std::process::id() {
             let message = "the client was made before this process was forked: make one in each process";
             return Err(Error::Request(message.to_owned()));
         }
-        let (mut client, runtime) = match &*self.running.lock() {
+        let (mut client, runtime) = match &*self.shared.running.lock() {
             Some(running) => (running.client.clone(), running.runtime.handle().clone()),
             None => return Err(Error::Closed),
         };
@@ -200,24 +233,30 @@ impl Client {
             client = client.with_header(name, value)?;
         }
         let method: Method = method.parse().map_err(|_| Error::Request(format!("`{method}` is not a method")))?;
-        let (body, stream, inside) = (body.map(Bytes::from), options.stream, runtime.clone());
+        let (body, mode, inside) = (body.map(Payload::bytes), options.stream, runtime.clone());
+        // A call does not keep the client: who lets go of that ends its calls.
+        let shared = Arc::downgrade(&self.shared);
         let call = async move {
-            if !stream {
-                return match client.request(method, &path, body).await {
-                    Ok(answer) => Outcome::answer(answer.meta(), Some(answer.body().to_vec()), None),
-                    Err(error) => Outcome::error(&error),
-                };
-            }
-            match client.request_stream(method, &path, body).await {
-                Ok(stream) => opened(stream, inside),
-                Err(error) => Outcome::error(&error),
+            let answered = match mode {
+                Mode::Whole => match client.request(method, &path, body).await {
+                    Ok(answer) => return Outcome::answer(answer.meta(), Some(answer.body().to_vec()), None),
+                    Err(error) => Err(error),
+                },
+                Mode::Marked => client.request_stream(method, &path, body).await.map(Inside::Marked),
+                Mode::Events => client.request_body(method, &path, body).await.map(Inside::events),
+                Mode::Bytes => client.request_body(method, &path, body).await.map(Inside::Bytes),
+            };
+            match (answered, shared.upgrade()) {
+                (Ok(stream), Some(shared)) => Stream::opened(stream, inside, shared),
+                (Ok(_), None) => Outcome::closed(),
+                (Err(error), _) => Outcome::error(&error),
             }
         };
         Ok((runtime, call))
     }
 }
 
-impl Drop for Client {
+impl Drop for Shared {
     fn drop(&mut self) {
         let Some(running) = self.running.get_mut().take() else { return };
         if self.process != std::process::id() {
@@ -229,58 +268,12 @@ impl Drop for Client {
     }
 }
 
-fn opened(stream: RawStream, runtime: Handle) -> Outcome {
-    let meta = stream.meta().clone();
-    let held = Stream { stream: Arc::new(tokio::sync::Mutex::new(Some(stream))), runtime };
-    let made = Python::try_attach(|py| Py::new(py, held));
-    match made {
-        Some(Ok(stream)) => Outcome::answer(&meta, None, Some(stream)),
-        _ => Outcome::closed(),
-    }
-}
-
-/// A streamed answer: one event after another.
-#[pyclass(frozen)]
-pub(crate) struct Stream {
-    stream: Arc<tokio::sync::Mutex<Option<RawStream>>>,
-    runtime: Handle,
-}
-
-#[pymethods]
-impl Stream {
-    /// The next event, or the end. Waits for it.
-    fn next(&self, py: Python<'_>) -> PyResult<Outcome> {
-        waiting::wait(py, &self.runtime, next(self.stream.clone()))
-    }
-
-    /// Tells `done` of the next event, or of the end.
-    fn start_next(&self, done: Py<PyAny>) -> Task {
-        waiting::start(&self.runtime, next(self.stream.clone()), done)
-    }
-
-    /// Ends the call. An event that somebody waits for still comes.
-    fn close(&self) {
-        let stream = self.stream.clone();
-        // Where it runs, since what ends with it may want to be told there.
-        self.runtime.spawn(async move { drop(stream.lock().await.take()) });
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-async fn next(stream: Arc<tokio::sync::Mutex<Option<RawStream>>>) -> Outcome {
-    let mut held = stream.lock().await;
-    let Some(stream) = held.as_mut() else { return Outcome::end() };
-    match stream.next().await {
-        Some(Ok(data)) => Outcome::event(data),
-        Some(Err(error)) => Outcome::error(&error),
-        None => {
-            *held = None;
-            Outcome::end()
-        }
-    }
+/// The seconds to wait before a call is tried again that ended like this; nothing if it is not.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "what Python gives is made anew for the call")]
+pub(crate) fn retry_delay(status: Option<u16>, headers: Pairs, done: u32) -> Option<f64> {
+    let pair = |(name, value): &(String, String)| Some((name.parse().ok()?, value.parse().ok()?));
+    let headers: HeaderMap = headers.iter().filter_map(pair).collect();
+    let status = status.map(StatusCode::from_u16).transpose().ok()?;
+    sabir::delay(status, &headers, done).map(|wait| wait.as_secs_f64())
 }

@@ -4,7 +4,10 @@
 //! once, however it ended; errors are values here, and exceptions only in the public half.
 
 mod client;
+mod command;
 mod outcome;
+mod stream;
+mod upload;
 mod waiting;
 
 use pyo3::pymodule;
@@ -13,8 +16,11 @@ use pyo3::pymodule;
 mod _native {
     #[pymodule_export]
     use crate::{
-        client::{Client, Stream},
+        client::{Client, retry_delay},
+        command::run_command,
         outcome::{Accumulator, Outcome},
+        stream::{EventReader, Stream},
+        upload::Upload,
         waiting::Task,
     };
 }

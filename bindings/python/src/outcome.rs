@@ -5,7 +5,7 @@
 use pyo3::{prelude::*, types::PyBytes};
 use sabir::{ChatPieces, Error, HeaderMap, InferencePieces, Meta};
 
-use crate::client::Stream;
+use crate::stream::Stream;
 
 /// How a call ended: `kind` is `ok`, `end` or what went wrong.
 #[pyclass(frozen)]
@@ -21,6 +21,9 @@ pub(crate) struct Outcome {
     #[pyo3(get)]
     retries: u32,
     body: Option<Vec<u8>>,
+    /// The name of an event.
+    #[pyo3(get)]
+    name: Option<String>,
     #[pyo3(get)]
     stream: Option<Py<Stream>>,
 }
@@ -36,7 +39,16 @@ impl Outcome {
 
 impl Outcome {
     fn bare(kind: &'static str) -> Self {
-        Self { kind, message: None, status: None, headers: Vec::new(), retries: 0, body: None, stream: None }
+        Self {
+            kind,
+            message: None,
+            status: None,
+            headers: Vec::new(),
+            retries: 0,
+            body: None,
+            name: None,
+            stream: None,
+        }
     }
 
     /// An answer, or the head of a streamed one.
@@ -48,6 +60,16 @@ impl Outcome {
     /// The data of an event.
     pub(crate) fn event(data: String) -> Self {
         Self { body: Some(data.into_bytes()), ..Self::bare("ok") }
+    }
+
+    /// The data of an event with a name.
+    pub(crate) fn named(name: Option<String>, data: String) -> Self {
+        Self { name, ..Self::event(data) }
+    }
+
+    /// A piece of a body.
+    pub(crate) fn piece(bytes: Vec<u8>) -> Self {
+        Self { body: Some(bytes), ..Self::bare("ok") }
     }
 
     /// The end of a stream, or of something without an answer.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 import threading
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
+import documents
 import pytest
+from serving import serving
 
 from sabir import AsyncSabir, Sabir
 
@@ -61,27 +62,8 @@ MESSAGES = [{"role": "user", "content": "Hello there"}]
 @pytest.fixture(scope="session")
 def gateway() -> Iterator[str]:
     """The address of a gateway in a process of its own."""
-    binary = os.environ.get("SABIR_BINARY")
-    if not binary:
-        pytest.fail("SABIR_BINARY has to be the path of the gateway's binary")
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder, "sabir.toml")
-        config.write_text(CONFIG)
-        process = subprocess.Popen(
-            [binary, "serve", "--bind", "127.0.0.1:0", "--config", str(config), "--data-dir", folder],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={},
-        )
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert line.startswith("sabir listening on "), line
-            yield line.split()[-1]
-        finally:
-            process.kill()
-            process.wait()
+    with tempfile.TemporaryDirectory() as folder, serving(CONFIG, Path(folder)) as address:
+        yield address
 
 
 @pytest.fixture(params=["http", "embedded"])
@@ -122,3 +104,9 @@ def native_threads() -> int:
         return len(os.listdir("/proc/self/task"))
     except FileNotFoundError:
         return threading.active_count()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How many of the documents' blocks ran, whether or not the tests passed."""
+    for title, how, ran, of in documents.RAN:
+        terminalreporter.write_line(f"{title}, {how}: {ran} of {of} blocks ran")

@@ -10,9 +10,11 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
-use sabir_providers::{Decoder, HttpRequest, HttpResponse, Outbound, Script, StepOutcome, Target};
-use sabir_types::{Accumulator, Error, ErrorKind, Event, Protocol, Request, Response, Result, Usage, Warning};
-use sabir_wire::sse::SseDecoder;
+use sabir_providers::{Decoder, HttpRequest, HttpResponse, Outbound, Script, StepOutcome, Target, set_content_type};
+use sabir_types::{
+    Accumulator, Error, ErrorKind, Event, Operation, Protocol, Request, Response, Result, Usage, Warning,
+};
+use sabir_wire::{multipart, openai::speech, sse::SseDecoder};
 use tokio::time::Instant;
 
 use crate::{
@@ -20,6 +22,7 @@ use crate::{
     call::{Call, Content, Frame, Source},
     capability,
     engine::Engine,
+    free_text,
     hide::Hide,
     key, patch,
     plan::Endpoint,
@@ -45,8 +48,10 @@ pub(crate) enum Got {
 
 /// Where the rest of a stream comes from.
 pub(crate) enum Feed {
-    /// Bytes that go through as they are.
+    /// Events that go through as they are.
     Passed(Body),
+    /// Bytes of a sound that go through as they are.
+    Raw(Body),
     /// Bytes that are read into events.
     Decoded(Body, Box<dyn Decoder>),
     /// Steps of the built-in provider.
@@ -144,7 +149,7 @@ pub(crate) async fn attempt(
                 Outbound::Http(request) => {
                     recorder.sent(request.body().clone(), sent.passed);
                     let inbound = engine.transport().send(request, limits.connect).await?;
-                    receive(call, prepared, endpoint, &to, inbound, sent.passed, recorder, sent.warnings).await
+                    receive(call, prepared, endpoint, &to, inbound, sent.passes, recorder, sent.warnings).await
                 }
             }
         });
@@ -185,14 +190,18 @@ fn fail(recorder: &mut Recorder, endpoint: &Endpoint, protocol: Protocol, error:
 
 struct Ready {
     outbound: Outbound,
+    /// The caller's own body but for the model's name.
     passed: bool,
+    /// The answer goes through as it comes.
+    passes: bool,
     warnings: Vec<Warning>,
 }
 
 /// Whether an untouched stream would end without usage although its price is to be computed: then
 /// it is translated, which asks for usage and keeps it from the caller.
 fn is_uncounted(call: &Call, endpoint: &Endpoint, protocol: Protocol) -> bool {
-    call.stream && protocol == Protocol::OpenAi && !endpoint.cost.is_empty() && !call.options.usage_asked
+    let is_chat = call.operation == Operation::Chat;
+    is_chat && call.stream && protocol == Protocol::OpenAi && !endpoint.cost.is_empty() && !call.options.usage_asked
 }
 
 fn prepare(
@@ -206,6 +215,12 @@ fn prepare(
     let provider = endpoint.provider;
     let mut warnings = Vec::new();
     let mut passed = false;
+    // What nobody but the provider writes (pictures, sounds, transcripts) goes through even if the request
+    // was changed on its way.
+    let is_media = !matches!(call.operation, Operation::Chat | Operation::Embed);
+    let mut passes = is_media
+        && call.door == protocol
+        && matches!(&call.source, Source::Wire { body, .. } if provider.passes(call.operation, body));
     let outbound = match &call.source {
         Source::Wire { body, model, headers, .. }
             if call.door == protocol
@@ -217,11 +232,13 @@ fn prepare(
             let mut parts = provider.head(call.operation, call.stream, to)?;
             forward(headers, &mut parts.headers);
             passed = !patch::changes_body(endpoint, &call.options);
+            passes |= passed;
             let body = match protocol {
                 // The model stands in the URL.
                 Protocol::Gemini => body.clone(),
                 _ => rename(body, model.clone(), to.model),
             };
+            set_content_type(&mut parts.headers, &body);
             Outbound::Http(HttpRequest::from_parts(parts, body))
         }
         source => {
@@ -252,7 +269,7 @@ fn prepare(
         }
         script @ Outbound::Script(_) => script,
     };
-    Ok(Ready { outbound, passed, warnings })
+    Ok(Ready { outbound, passed, passes, warnings })
 }
 
 /// Adds the caller's headers to those of the provider's protocol. The configuration's stay, but for
@@ -280,8 +297,9 @@ pub(crate) fn forward(from: &HeaderMap, to: &mut HeaderMap) {
 }
 
 /// The body with the provider's own model name in the place of the caller's.
-fn rename(body: &Bytes, span: Option<std::ops::Range<usize>>, model: &str) -> Bytes {
-    let quoted = serde_json::Value::from(model).to_string();
+pub(crate) fn rename(body: &Bytes, span: Option<std::ops::Range<usize>>, model: &str) -> Bytes {
+    let is_form = multipart::boundary(body).is_some();
+    let quoted = if is_form { model.to_owned() } else { serde_json::Value::from(model).to_string() };
     let splice = |from: usize, to: usize, text: &str| {
         let mut out = BytesMut::with_capacity(body.len() + text.len());
         out.extend_from_slice(&body[..from]);
@@ -293,6 +311,10 @@ fn rename(body: &Bytes, span: Option<std::ops::Range<usize>>, model: &str) -> By
         Some(span) if body[span.clone()] == *quoted.as_bytes() => body.clone(),
         Some(span) => splice(span.start, span.end, &quoted),
         // The model stood in the path: it becomes the first member.
+        None if is_form => match multipart::prefix(body, "model", model) {
+            Some(part) => [&part, &body[..]].concat().into(),
+            None => body.clone(),
+        },
         None => match body.iter().position(|b| *b == b'{') {
             None => body.clone(),
             Some(at) => {
@@ -331,7 +353,12 @@ async fn receive(
         let error = provider.error(&resp);
         return Err(backoff::advised(error, &resp.headers, SystemTime::now()));
     }
-    if call.stream && is_event_stream(&headers) {
+    if call.stream && call.operation == Operation::Speech && passed && is_sound(&headers) {
+        return sound(call, prepared, headers, body, recorder, warnings).await;
+    }
+    // Pictures and transcripts come whole from a provider that knows no such streams.
+    let must_stream = call.stream && call.operation == Operation::Chat;
+    if call.stream && is_event_stream(&headers) && (must_stream || passed) {
         return open(call, prepared, endpoint, to, headers, body, passed, recorder, warnings).await;
     }
     let bytes = body.all(ANSWER_LIMIT).await?;
@@ -340,7 +367,7 @@ async fn receive(
     if bytes.is_empty() {
         return Err(Error::bad_upstream(format!("`{}` sent an empty answer", endpoint.name)));
     }
-    if call.stream {
+    if must_stream {
         // Not a stream: an error in disguise says more than the wrong content type.
         provider.glance(call.operation, &bytes)?;
         let kind = headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("none");
@@ -349,21 +376,63 @@ async fn receive(
             endpoint.name
         )));
     }
-    if passed {
-        let glance = provider.glance(call.operation, &bytes)?;
+    // A caller that waits for events gets them from the door, which needs to know the answer for that.
+    let is_awaited =
+        call.stream && matches!(call.operation, Operation::Image | Operation::ImageEdit | Operation::Transcribe);
+    if passed && !is_awaited {
+        let mut glance = provider.glance(call.operation, &bytes)?;
+        if glance.usage == Usage::default() {
+            glance.usage = spoken(call, prepared);
+        }
         let cost = money(endpoint, &bytes, false, &glance.usage);
         let outcome = Outcome { usage: glance.usage, cost, finish_reason: glance.finish_reason, error: None };
         return Ok(Got::Whole { headers, content: Content::Passed { status, body: bytes }, outcome, warnings });
     }
     let req = prepared.request(&call.source)?;
     let resp = HttpResponse { status, headers, body: bytes };
-    let answer = provider.decode(req, to, &resp)?;
+    let mut answer = provider.decode(req, to, &resp)?;
+    free_text::unwrap(&free_text::wrapped(req, provider.spec()), &mut answer);
     let cost = money(endpoint, &resp.body, false, answer.usage());
     let outcome = outcome_of(&answer, cost);
     Ok(Got::Whole { headers: resp.headers, content: Content::Neutral(Box::new(answer)), outcome, warnings })
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+/// What speech costs where the answer cannot say it: the characters of the request.
+fn spoken(call: &Call, prepared: &mut Prepared) -> Usage {
+    if call.operation != Operation::Speech {
+        return Usage::default();
+    }
+    match prepared.request(&call.source) {
+        Ok(Request::Speech(speech)) => speech::characters(speech),
+        _ => Usage::default(),
+    }
+}
+
+fn is_sound(headers: &HeaderMap) -> bool {
+    let kind = headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let kind = kind.trim_start().to_ascii_lowercase();
+    !["application/json", "text/"].iter().any(|other| kind.starts_with(other))
+}
+
+/// Reads a sound up to its first bytes.
+async fn sound(
+    call: &Call,
+    prepared: &mut Prepared,
+    headers: HeaderMap,
+    mut body: Body,
+    recorder: &mut Recorder,
+    warnings: Vec<Warning>,
+) -> Result<Got> {
+    let Some(chunk) = body.chunk().await.transpose()? else {
+        return Err(Error::bad_upstream("the provider sent a sound without a byte"));
+    };
+    recorder.received(chunk.clone());
+    recorder.first_event();
+    let seen = Some(Box::new(spoken(call, prepared)));
+    Ok(Got::Stream { headers, first: vec![Frame::Passed(chunk)], feed: Feed::Raw(body), seen, warnings })
+}
+
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     match headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()) {
         // Some servers forget it; what comes shows soon enough.
         None => true,
@@ -390,7 +459,7 @@ async fn open(
     let provider = endpoint.provider;
     let over = || Error::bad_upstream(format!("`{}` ended its stream before the first event", endpoint.name));
     if passed {
-        let mut framing = SseDecoder::new();
+        let mut framing = framing(call.operation);
         let mut seen = None;
         let mut first = Vec::new();
         while seen.is_none() {
@@ -414,7 +483,8 @@ async fn open(
         return Ok(Got::Stream { headers, first, feed: Feed::Passed(body), seen, warnings });
     }
     let req = prepared.request(&call.source)?;
-    let mut decoder = provider.decoder(req, to);
+    let names = free_text::wrapped(req, provider.spec());
+    let mut decoder = free_text::unwrapping(names, provider.decoder(req, to));
     let mut events = Vec::new();
     while !events.iter().any(counts) {
         let Some(chunk) = body.chunk().await.transpose()? else {
@@ -441,6 +511,14 @@ async fn open(
     Ok(Got::Stream { headers, first, feed, seen: None, warnings })
 }
 
+/// What cuts a stream into events: those of pictures are as long as these.
+pub(crate) fn framing(operation: Operation) -> SseDecoder {
+    match operation {
+        Operation::Chat => SseDecoder::new(),
+        _ => SseDecoder::with_limit(ANSWER_LIMIT),
+    }
+}
+
 /// Whether an event is part of the answer rather than an announcement of it.
 fn counts(event: &Event) -> bool {
     matches!(event, Event::Delta { .. } | Event::Finish { .. } | Event::Logprobs { .. })
@@ -457,7 +535,7 @@ async fn play(
     recorder.answered(200, None);
     recorder.received(script.raw_response.clone().into());
     let mut steps = VecDeque::from(script.steps);
-    if call.stream {
+    if call.stream && call.operation == Operation::Chat {
         let first = loop {
             let Some(step) = steps.pop_front() else {
                 return Err(Error::bad_upstream("the script ended before its first event"));

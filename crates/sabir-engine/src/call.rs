@@ -204,7 +204,7 @@ pub struct RawCall {
     pub id: Uuid,
     /// The provider's type.
     pub provider_type: &'static str,
-    /// `chat_completions`, `responses`, `embeddings`.
+    /// `chat_completions`, `responses`, `embeddings`, `image_generations`, `audio_speech` and so on.
     pub api_type: &'static str,
     /// The body that came back.
     pub raw_response: String,
@@ -238,7 +238,8 @@ pub enum Answer {
 /// One piece of a streamed answer.
 #[derive(Debug, Clone)]
 pub enum Frame {
-    /// Bytes in the door's own protocol: whole events, so that a door can say something between two.
+    /// Bytes in the door's own protocol: whole events, so that a door can say something between two, or,
+    /// where the provider's content type is not that of events, a piece of a sound.
     /// Only the last piece of an answer may lack the blank line at its end.
     Passed(Bytes),
     /// Events.

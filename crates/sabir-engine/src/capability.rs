@@ -6,7 +6,11 @@
 use std::borrow::Cow;
 
 use sabir_providers::Spec;
-use sabir_types::{Block, ChatRequest, Error, Protocol, Request, ResponseFormat, Result, ToolKind, Warning};
+use sabir_types::{
+    Block, ChatRequest, Error, Protocol, Request, ResponseFormat, Result, Tool, ToolChoice, ToolKind, Warning,
+};
+
+use crate::free_text;
 
 /// The request as this provider can take it in this protocol. `strict` turns every warning into an error.
 pub(crate) fn fit<'r>(
@@ -23,17 +27,32 @@ pub(crate) fn fit<'r>(
     let Request::Chat(chat) = req else { return Ok(Cow::Borrowed(req)) };
     needs(chat, spec, protocol)?;
     let lacking = lacking(chat, spec);
-    if lacking.is_empty() {
+    let foreign: Vec<_> = chat.tools.iter().filter(|tool| is_foreign(tool, protocol)).collect();
+    let wraps = free_text::wraps(chat, spec);
+    if lacking.is_empty() && foreign.is_empty() && !wraps {
         return Ok(Cow::Borrowed(req));
     }
-    if strict {
-        let names: Vec<_> = lacking.iter().map(|l| format!("`{}`", l.param)).collect();
+    if strict && (!lacking.is_empty() || !foreign.is_empty()) {
+        let names: Vec<_> = lacking
+            .iter()
+            .map(|l| format!("`{}`", l.param))
+            .chain(foreign.iter().map(|tool| format!("tool `{}`", tool.name)))
+            .collect();
         return Err(Error::unsupported(
-            lacking[0].param,
+            lacking.first().map_or("tools", |l| l.param),
             format!("provider `{}` has no {}", spec.id, names.join(", ")),
         ));
     }
+    // A tool that a server would run is an offer: the model answers without it.
+    warnings.extend(foreign.iter().map(|tool| Warning {
+        param: "tools".to_owned(),
+        message: format!("left out: provider `{}` cannot run the tool `{}` of another one", spec.id, tool.name),
+    }));
     let mut fitted = chat.clone();
+    fitted.tools.retain(|tool| !is_foreign(tool, protocol));
+    if wraps {
+        free_text::wrap(&mut fitted);
+    }
     for Lacking { param, clear } in lacking {
         clear(&mut fitted);
         warnings.push(Warning {
@@ -56,13 +75,8 @@ fn needs(chat: &ChatRequest, spec: &Spec, protocol: Protocol) -> Result<()> {
     if !chat.tools.is_empty() && !can.tools {
         return refuse("tools", "tools");
     }
-    if !can.custom_tools && chat.tools.iter().any(|tool| matches!(tool.kind, ToolKind::Custom { .. })) {
-        return refuse("tools", "custom tools (free text)");
-    }
-    if let Some(tool) = chat
-        .tools
-        .iter()
-        .find(|tool| matches!(&tool.kind, ToolKind::Provider { protocol: written, .. } if *written != protocol))
+    if let Some(tool) = chat.tools.iter().find(|tool| is_foreign(tool, protocol))
+        && (must_call(chat) || chat.tools.iter().all(|tool| is_foreign(tool, protocol)))
     {
         return refuse("tools", &format!("the provider tool `{}` of another protocol", tool.name));
     }
@@ -97,6 +111,19 @@ fn needs(chat: &ChatRequest, spec: &Spec, protocol: Protocol) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a tool is run by a provider of another protocol.
+fn is_foreign(tool: &Tool, protocol: Protocol) -> bool {
+    matches!(&tool.kind, ToolKind::Provider { protocol: written, .. } if *written != protocol)
+}
+
+/// Whether the caller says which tool is to be called, or that one has to be.
+fn must_call(chat: &ChatRequest) -> bool {
+    matches!(
+        chat.tool_choice,
+        Some(ToolChoice::Required | ToolChoice::Tool { .. } | ToolChoice::Allowed { required: true, .. })
+    )
 }
 
 struct Lacking {

@@ -18,8 +18,11 @@ use crate::{
     counting::{self, Counting},
     pipeline,
     plan::Endpoint,
+    relay::{self, Relay, RelayBody, Relayed},
+    tasks::Tasks,
     token::Tokens,
     transport::Transport,
+    verify::{Issuer, PublicKey},
 };
 
 /// One engine: configuration, connections, ledger.
@@ -32,6 +35,8 @@ pub struct Engine {
     catalog: Catalog,
     cache: Cache,
     tokens: Tokens,
+    tasks: Option<Arc<Tasks>>,
+    issuer: Issuer,
 }
 
 impl Engine {
@@ -40,11 +45,13 @@ impl Engine {
         Ok(Arc::new(Self {
             cache: Cache::new(&config.gateway.cache),
             config: ArcSwap::from_pointee(config),
+            tasks: ledger.clone().and_then(Ledger::state).map(Tasks::new),
             ledger,
             transport: Transport::new(env)?,
             circuits: Circuits::default(),
             catalog: Catalog::default(),
             tokens: Tokens::default(),
+            issuer: Issuer::default(),
         }))
     }
 
@@ -65,6 +72,11 @@ impl Engine {
         self.ledger.as_ref()
     }
 
+    /// What goes on when its caller has gone; `None` where nothing is kept.
+    pub fn tasks(&self) -> Option<&Arc<Tasks>> {
+        self.tasks.as_ref()
+    }
+
     /// Runs a call from beginning to end.
     pub async fn run(self: &Arc<Self>, call: Call) -> Result<Answer, Box<Failure>> {
         pipeline::run(self.clone(), call).await
@@ -73,6 +85,18 @@ impl Engine {
     /// Has a provider of the door's protocol count the tokens of a request.
     pub async fn count_tokens(&self, wanted: &Counting) -> Result<HttpResponse> {
         counting::count(self, wanted).await
+    }
+
+    /// Relays a request to a provider of its family as it came: another address, another
+    /// credential, the rest untouched.
+    pub async fn relay(self: &Arc<Self>, relay: Relay, body: RelayBody) -> Result<Relayed, Box<Failure>> {
+        relay::run(self.clone(), relay, body).await
+    }
+
+    /// The keys at that address, for a token that names one of them; kept, and fetched again when they are old
+    /// or do not know the name.
+    pub async fn issuer_keys(&self, url: &str, id: Option<&str>) -> Result<Arc<Vec<PublicKey>>> {
+        self.issuer.keys(url, id, &self.transport).await
     }
 
     /// The models that can be called: those of the configuration and those of the providers that
@@ -106,6 +130,14 @@ impl Engine {
                 self.circuits.failed(&endpoint.circuit, self.config.load().gateway.circuit);
             }
             Some(_) => self.circuits.undecided(&endpoint.circuit),
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(tasks) = &self.tasks {
+            tasks.halt();
         }
     }
 }

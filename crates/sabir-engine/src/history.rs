@@ -5,7 +5,9 @@
 
 use sabir_store::{ModelCallRow, Record};
 use sabir_types::{Accumulator, Error, Event, Operation, Protocol, Request, Response, Result};
-use sabir_wire::{anthropic, bedrock, gemini, openai, responses, tensorzero};
+use sabir_wire::{anthropic, bedrock, gemini, openai, rerank, responses, tensorzero};
+
+use crate::free_text;
 
 /// What was asked.
 pub fn input(record: &Record) -> Result<Request> {
@@ -25,6 +27,14 @@ pub fn input(record: &Record) -> Result<Request> {
         (Protocol::Gemini, Operation::Chat) => gemini::parse::chat(body, &row.model, row.stream),
         (Protocol::Gemini, Operation::Embed) => gemini::embed::parse(body).map(|embed| Request::Embed(Box::new(embed))),
         (Protocol::TensorZero, Operation::Chat) => tensorzero::parse::inference(body),
+        (Protocol::OpenAi, Operation::Image) => openai::image::parse(body),
+        (Protocol::OpenAi, Operation::ImageEdit) => openai::image::parse_edit(body),
+        (Protocol::OpenAi, Operation::Speech) => openai::speech::parse(body),
+        (Protocol::OpenAi, Operation::Transcribe) => openai::transcript::parse(body),
+        (Protocol::OpenAi, Operation::Translate) => openai::transcript::parse_translation(body),
+        (Protocol::OpenAi, Operation::Moderate) => openai::moderation::parse(body),
+        (Protocol::OpenAi, Operation::Rerank) => rerank::parse(body),
+        (Protocol::Cohere, Operation::Rerank) => rerank::parse_cohere(body),
         (door, operation) => Err(unreadable("input", door, operation)),
     }
 }
@@ -46,10 +56,49 @@ pub fn output(record: &Record) -> Result<Option<Response>> {
     }
     match row.operation {
         Operation::Embed => vectors(record, call),
-        Operation::Chat if row.stream => streamed(record, call),
-        Operation::Chat => whole(record, call),
-        operation => Err(unreadable("output", call.protocol, operation)),
+        Operation::Chat => {
+            let mut answer = if row.stream { streamed(record, call) } else { whole(record, call) }?;
+            if let (Some(answer), Some(provider)) = (&mut answer, sabir_providers::find(call.provider_type)) {
+                let names = input(record).map(|asked| free_text::wrapped(&asked, provider.spec())).unwrap_or_default();
+                free_text::unwrap(&names, answer);
+            }
+            Ok(answer)
+        }
+        _ => media(record, call),
     }
+}
+
+/// Pictures, sounds, transcripts, verdicts and orders. What form they are in, the request says.
+fn media(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
+    let body = &call.raw_response;
+    let is_events = [b"data:".as_slice(), b"event:", b":"].iter().any(|begin| body.starts_with(begin));
+    let answer = match (call.protocol, input(record)?) {
+        (Protocol::OpenAi, Request::Image(_)) if is_events => {
+            openai::image::decode_stream(body).map(Box::new).map(Response::Image)
+        }
+        (Protocol::OpenAi, Request::Image(_)) => openai::image::decode(body).map(Box::new).map(Response::Image),
+        (Protocol::Gemini, Request::Image(_)) => {
+            gemini::image::decode(body, &call.model_name).map(Box::new).map(Response::Image)
+        }
+        (Protocol::OpenAi, Request::Speech(speech)) => {
+            openai::speech::decode(&speech, body).map(Box::new).map(Response::Speech)
+        }
+        (Protocol::OpenAi, Request::Transcribe(_)) if is_events => {
+            openai::transcript::decode_stream(body).map(Box::new).map(Response::Transcribe)
+        }
+        (Protocol::OpenAi, Request::Transcribe(sound)) => {
+            let format = sound.format.unwrap_or_default();
+            openai::transcript::decode(body, format).map(Box::new).map(Response::Transcribe)
+        }
+        (Protocol::OpenAi, Request::Moderate(_)) => {
+            openai::moderation::decode(body).map(Box::new).map(Response::Moderate)
+        }
+        (Protocol::OpenAi | Protocol::Cohere, Request::Rerank(documents)) => {
+            rerank::decode(Some(&documents), body).map(Box::new).map(Response::Rerank)
+        }
+        (protocol, _) => Err(unreadable("output", protocol, record.inference.operation)),
+    };
+    answered(record, answer)
 }
 
 fn vectors(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
@@ -72,7 +121,7 @@ fn whole(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
             }
             answer
         }),
-        Protocol::Gemini => gemini::decode::chat(body),
+        Protocol::Gemini => gemini::decode::chat_after(body, calls_before(record)),
         Protocol::Bedrock => bedrock::decode::chat(body, &call.model_name, wraps_json(record, call)),
         protocol => Err(unreadable("output", protocol, Operation::Chat)),
     };
@@ -108,7 +157,7 @@ fn streamed(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
             stream.feed(body, &mut events).and_then(|()| stream.finish(&mut events))
         }
         Protocol::Gemini => {
-            let mut stream = gemini::decode::ChatStream::new();
+            let mut stream = gemini::decode::ChatStream::new().after(calls_before(record));
             stream.feed(body, &mut events).and_then(|()| stream.finish(&mut events))
         }
         Protocol::Bedrock => {
@@ -130,6 +179,14 @@ fn streamed(record: &Record, call: &ModelCallRow) -> Result<Option<Response>> {
         answer.push(event);
     }
     Ok(Some(Response::Chat(Box::new(answer.finish()))))
+}
+
+/// How many calls the conversation held before the answer.
+fn calls_before(record: &Record) -> usize {
+    match input(record) {
+        Ok(Request::Chat(chat)) => gemini::decode::calls_in(&chat),
+        _ => 0,
+    }
 }
 
 /// Whether the model was made to call the tool that stands for JSON, for a caller who did not ask

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use http::HeaderMap;
 use sabir_types::{Error, Map, Result, Value};
+use sabir_wire::multipart;
 
 use crate::{
     call::{CallOptions, Filtered},
@@ -17,6 +18,10 @@ pub(crate) fn body(body: Bytes, endpoint: &Endpoint, options: &CallOptions) -> R
     let mut changes = endpoint.extra_body.iter().chain(meant(&options.extra_body, endpoint)).peekable();
     if changes.peek().is_none() {
         return Ok(body);
+    }
+    if multipart::boundary(&body).is_some() {
+        let message = "`extra_body` changes objects, and the body of this call is a form";
+        return Err(Error::unsupported("extra_body", message));
     }
     let mut document: Value = serde_json::from_slice(&body)
         .map_err(|e| Error::internal("a body to be changed is not JSON").with_source(e))?;

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How long opening a connection may take unless the configuration says otherwise.
-const CONNECT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 
 /// Runs one call.
 pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Result<Answer, Box<Failure>> {

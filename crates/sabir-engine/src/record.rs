@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use memchr::memmem;
 use sabir_store::{Ack, Entry, InferenceRow, Ledger, ModelCallRow, Record, Status};
-use sabir_types::{Error, ErrorKind, FinishReason, Protocol, Response, Result, Usage, Value, new_id};
+use sabir_types::{Error, ErrorKind, FinishReason, Operation, Protocol, Response, Result, Usage, Value, new_id};
 
 use crate::{
     cache::Slot,
@@ -79,20 +79,47 @@ impl Recorder {
             status: Status::Ok,
             error: None,
         };
+        // What is meant for a provider's door lock is not for the ledger.
+        let body = hide::in_request(call.source.body().clone(), &call.options.credentials);
+        Self::of(row, call.started, body, ledger)
+    }
+
+    /// Opens a row that is filled in already as far as it is known; `body` is the caller's.
+    pub(crate) fn of(row: InferenceRow, started: Instant, body: Bytes, ledger: Option<Arc<dyn Ledger>>) -> Self {
         Self(Some(Box::new(Open {
             ledger,
-            started: call.started,
+            started,
             row,
             calls: Vec::new(),
             current: None,
-            // What is meant for a provider's door lock is not for the ledger.
-            body: hide::in_request(call.source.body().clone(), &call.options.credentials),
+            body,
             upstream_us: 0,
             settled: false,
             failure_headers: HeaderMap::new(),
             tried: Vec::new(),
             slot: None,
         })))
+    }
+
+    /// One that keeps nothing.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
+    /// Which model a relayed call is about, by the caller's word for it, and who answers it.
+    pub(crate) fn about(&mut self, model: &str, endpoint: &Endpoint) {
+        if let Some(open) = &mut self.0 {
+            model.clone_into(&mut open.row.model);
+            let variant = if endpoint.model.is_empty() { model } else { &endpoint.model };
+            variant.clone_into(&mut open.row.variant_name);
+        }
+    }
+
+    /// Whether the answer comes as events, where only its head says so.
+    pub(crate) fn streamed(&mut self, is_so: bool) {
+        if let Some(open) = &mut self.0 {
+            open.row.stream = is_so;
+        }
     }
 
     /// Leaves the model call that answers in this place too.
@@ -256,11 +283,7 @@ impl Recorder {
             .map(|call| RawCall {
                 id: call.id,
                 provider_type: call.provider_type,
-                api_type: match (open.row.operation, call.protocol) {
-                    (sabir_types::Operation::Embed, _) => "embeddings",
-                    (_, Protocol::Responses) => "responses",
-                    _ => "chat_completions",
-                },
+                api_type: api_type(open.row.operation, call.protocol),
                 raw_response: String::from_utf8_lossy(&call.raw_response).into_owned(),
                 raw_usage: call.usage.raw.clone(),
                 failed: call.status != Status::Ok,
@@ -301,6 +324,11 @@ impl Recorder {
     /// The protocol of the model call that is under way.
     pub(crate) fn protocol(&self) -> Option<Protocol> {
         Some(self.0.as_ref()?.current.as_ref()?.row.protocol)
+    }
+
+    /// What kind of work it is.
+    pub(crate) fn operation(&self) -> Operation {
+        self.0.as_ref().map_or(Operation::Chat, |open| open.row.operation)
     }
 
     /// The door's protocol.
@@ -364,6 +392,23 @@ impl Drop for Open {
     }
 }
 
+/// What callers know an operation by.
+fn api_type(operation: Operation, protocol: Protocol) -> &'static str {
+    match (operation, protocol) {
+        (Operation::Chat, Protocol::Responses) => "responses",
+        (Operation::Chat, _) => "chat_completions",
+        (Operation::Embed, _) => "embeddings",
+        (Operation::Image, _) => "image_generations",
+        (Operation::ImageEdit, _) => "image_edits",
+        (Operation::Speech, _) => "audio_speech",
+        (Operation::Transcribe, _) => "audio_transcriptions",
+        (Operation::Translate, _) => "audio_translations",
+        (Operation::Moderate, _) => "moderations",
+        (Operation::Rerank, _) => "rerank",
+        (other, _) => other.as_str(),
+    }
+}
+
 fn words(error: &Error) -> (ErrorKind, String) {
     (error.kind(), error.message().to_owned())
 }
@@ -409,13 +454,13 @@ fn micros(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
-/// What is left in place of a row that was handed to the ledger.
-fn blank() -> InferenceRow {
+/// A row about nothing; also what is left in place of one that was handed to the ledger.
+pub(crate) fn blank() -> InferenceRow {
     InferenceRow {
         id: sabir_types::Uuid::nil(),
         episode_id: sabir_types::Uuid::nil(),
         door: Protocol::OpenAi,
-        operation: sabir_types::Operation::Chat,
+        operation: Operation::Chat,
         function_name: String::new(),
         variant_name: String::new(),
         model: String::new(),
@@ -441,11 +486,22 @@ pub(crate) fn money(endpoint: &Endpoint, raw: &Bytes, streaming: bool, usage: &U
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
         return endpoint.price.as_ref()?.cost(usage, raw, now);
     }
+    // The rules point into the last event that carries usage: rebuild just that. So for answers that are no
+    // objects, or that say nothing of usage.
+    let rebuilt = || usage.raw.clone().map(|raw| serde_json::json!({ "usage": raw }));
     let document = if streaming {
-        // The rules point into the last event that carries usage: rebuild just that.
-        usage.raw.clone().map(|raw| serde_json::json!({ "usage": raw }))?
+        rebuilt()?
     } else {
-        serde_json::from_slice::<Value>(raw).ok()?
+        match serde_json::from_slice::<Value>(raw) {
+            Ok(Value::Object(mut all)) => {
+                if let Some(raw) = usage.raw.as_ref().filter(|_| all.get("usage").is_none_or(Value::is_null)) {
+                    all.insert("usage".to_owned(), raw.clone());
+                }
+                Value::Object(all)
+            }
+            Ok(other) => other,
+            Err(_) => rebuilt()?,
+        }
     };
     crate::config::cost::cost(&endpoint.cost, &document, streaming)
 }

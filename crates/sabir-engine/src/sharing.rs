@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use sabir_store::{ModelCallRow, Status};
-use sabir_types::{Error, Response, Result, new_id};
+use sabir_types::{Error, Operation, Response, Result, new_id};
 
 use crate::{
     attempt::Prepared,
@@ -23,7 +23,10 @@ use crate::{
 /// What a call may read from the cache and keep in it.
 pub(crate) fn wanted(config: &Config, call: &Call) -> CacheOptions {
     let settings = &config.gateway.cache;
-    if !settings.enabled {
+    // Pictures and sounds are large, and forms are never twice the same.
+    let is_kept =
+        matches!(call.operation, Operation::Chat | Operation::Embed | Operation::Moderate | Operation::Rerank);
+    if !settings.enabled || !is_kept {
         return CacheOptions::default();
     }
     let mut wanted = call.options.cache.unwrap_or(settings.default);

@@ -16,12 +16,12 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use sabir_providers::StepOutcome;
 use sabir_store::{Status, StoreError};
-use sabir_types::{Accumulator, Error, ErrorKind, Event, FinishReason, Protocol, Response, Result, Usage};
-use sabir_wire::sse::{SseDecoder, SseEvent};
+use sabir_types::{Accumulator, Error, ErrorKind, Event, FinishReason, Operation, Protocol, Response, Result, Usage};
+use sabir_wire::sse::SseEvent;
 use tokio::time::Sleep;
 
 use crate::{
-    attempt::{ANSWER_LIMIT, Feed},
+    attempt::{ANSWER_LIMIT, Feed, framing},
     call::{Frame, FrameStream, Summary},
     ends::{Holder, Marker},
     engine::Engine,
@@ -151,7 +151,7 @@ impl Running {
     /// Reads until nothing is ready (`Pending`, with frames queued or not) or all is over.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let over = match &mut self.begun.feed {
-            Feed::Passed(_) => self.read_passed(cx),
+            Feed::Passed(_) | Feed::Raw(_) => self.read_passed(cx),
             Feed::Decoded(..) => self.read_decoded(cx),
             Feed::Script(_) => self.read_script(cx),
         };
@@ -166,7 +166,7 @@ impl Running {
         let mut size = 0;
         let mut failed = None;
         let over = loop {
-            let Feed::Passed(body) = &mut self.begun.feed else { break Poll::Ready(()) };
+            let (Feed::Passed(body) | Feed::Raw(body)) = &mut self.begun.feed else { break Poll::Ready(()) };
             match body.poll_chunk(cx) {
                 Poll::Pending => break Poll::Pending,
                 Poll::Ready(None) => break Poll::Ready(()),
@@ -301,6 +301,9 @@ impl Running {
 
     fn take(&mut self, frame: Frame) {
         match frame {
+            Frame::Passed(bytes) if matches!(self.begun.feed, Feed::Raw(_)) => {
+                self.queue.push_back(Frame::Passed(bytes));
+            }
             Frame::Passed(bytes) => {
                 if self.marks_end(&bytes) {
                     self.last.extend(self.holder.rest().map(Frame::Passed));
@@ -381,8 +384,8 @@ impl Running {
 
     /// All is read: closes the rows and waits for their commit.
     fn close(&mut self) {
-        let passed = matches!(self.begun.feed, Feed::Passed(_));
-        if passed {
+        let passed = matches!(self.begun.feed, Feed::Passed(_) | Feed::Raw(_));
+        if matches!(self.begun.feed, Feed::Passed(_)) {
             self.glance();
             // Half an event with an error behind it would be read as neither.
             let rest = self.holder.rest().filter(|_| self.error.is_none() || self.told);
@@ -451,8 +454,9 @@ impl Running {
             }
             Ok(())
         };
-        let framed = self.begun.recorder.tail(tail(self.begun.protocol), &mut |bytes| {
-            let mut framing = SseDecoder::new();
+        let operation = self.begun.recorder.operation();
+        let framed = self.begun.recorder.tail(tail(self.begun.protocol, operation), &mut |bytes| {
+            let mut framing = framing(operation);
             framing.feed(bytes, &mut look)?;
             ending.set(true);
             framing.finish(&mut look)
@@ -482,9 +486,9 @@ impl Running {
 const TAIL: usize = 16 * 1024;
 
 /// How many bytes at the end of a protocol's stream hold that. The last event of the Responses API
-/// repeats the whole answer, and may be as long as all others.
-fn tail(protocol: Protocol) -> usize {
-    if protocol == Protocol::Responses { usize::MAX } else { TAIL }
+/// repeats the whole answer, and may be as long as all others; so may one that holds a picture.
+fn tail(protocol: Protocol, operation: Operation) -> usize {
+    if protocol == Protocol::Responses || operation != Operation::Chat { usize::MAX } else { TAIL }
 }
 
 fn join(mut pieces: Vec<Bytes>, size: usize) -> Bytes {
@@ -506,7 +510,7 @@ impl Drop for Running {
         let error = Error::new(ErrorKind::Cancelled, "the caller left before the end");
         let outcome = Outcome { usage: self.usage.clone(), cost: None, finish_reason: self.finish, error: Some(error) };
         self.begun.engine.verdict(&self.begun.endpoint, outcome.error.as_ref());
-        let passed = matches!(self.begun.feed, Feed::Passed(_));
+        let passed = matches!(self.begun.feed, Feed::Passed(_) | Feed::Raw(_));
         let answer = (!passed).then(|| Response::Chat(Box::new(std::mem::take(&mut self.answer).finish())));
         self.begun.recorder.cancel(answer.as_ref(), &outcome);
     }

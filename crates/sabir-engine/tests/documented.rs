@@ -20,7 +20,7 @@ use sabir_types::{ChatRequest, Message, Operation, Protocol, Request, new_id};
 /// Documents whose examples are configurations.
 const DOCUMENTS: [&str; 4] = ["README.md", "docs/configuration.md", "docs/model-manager.md", "docs/providers/dummy.md"];
 /// Sources of the loader that name keys.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     "change.rs",
     "credential.rs",
     "gateway.rs",
@@ -29,6 +29,7 @@ const SOURCES: [&str; 10] = [
     "metric.rs",
     "model.rs",
     "options.rs",
+    "pass_through.rs",
     "price.rs",
     "registry.rs",
 ];
@@ -80,7 +81,12 @@ fn env(text: &str) -> Env {
     let usual = sabir_providers::all().iter().flat_map(|provider| provider.spec().key_env.iter().copied());
     // Google's names a file: one that holds no credentials file is a token.
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let value = |name: &str| if name == "GCP_VERTEX_CREDENTIALS_PATH" { file } else { "value" };
+    let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let value = |name: &str| match name {
+        "GCP_VERTEX_CREDENTIALS_PATH" => file,
+        "BACKEND_PUBLIC_KEY" => key,
+        _ => "value",
+    };
     Env::of(named.chain(usual).map(|name| (name, value(name))))
 }
 

@@ -11,8 +11,9 @@ pub mod provider;
 mod providers;
 pub mod sign;
 
+pub use parts::set_content_type;
 pub use provider::{
-    Capabilities, CredentialScheme, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Outbound, Provider, Script,
-    Spec, Step, StepOutcome, Target,
+    Capabilities, CredentialScheme, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Outbound, Passage, Provider,
+    Script, Spec, Step, StepOutcome, Target,
 };
 pub use providers::{all, find};

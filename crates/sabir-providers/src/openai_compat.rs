@@ -8,13 +8,19 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 use memchr::memmem;
 use sabir_types::{Error, Event, Operation, Protocol, Request, Response, Result, Value, Warning};
-use sabir_wire::openai::{
-    self,
-    decode::{Glimpse, Reading},
-    emit::Dialect,
+use sabir_wire::{
+    openai::{
+        self,
+        decode::{Glimpse, Reading},
+        embed,
+        emit::Dialect,
+    },
+    rerank,
 };
 
-use crate::{Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Provider, Spec, Target};
+use crate::{
+    Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Passage, Provider, Spec, Target, parts,
+};
 
 /// A provider of the OpenAI family.
 #[derive(Debug)]
@@ -40,6 +46,12 @@ pub struct Quirks {
     pub headers: &'static [(&'static str, &'static str)],
     /// Whether it lists its models.
     pub lists_models: bool,
+    /// How its embeddings differ.
+    pub embed: embed::Dialect,
+    /// How it has reranking, if it does.
+    pub rerank: rerank::Style,
+    /// Operations whose answers are not as OpenAI's clients read them, so that nothing goes through untouched.
+    pub translated: &'static [Operation],
 }
 
 impl Quirks {
@@ -51,6 +63,9 @@ impl Quirks {
         refuses: &[],
         headers: &[],
         lists_models: true,
+        embed: embed::Dialect::OPENAI,
+        rerank: rerank::Style::Jina,
+        translated: &[],
     };
 }
 
@@ -129,22 +144,21 @@ impl Provider for OpenAiCompat {
     }
 
     fn head(&self, operation: Operation, _stream: bool, to: &Target<'_>) -> Result<Parts> {
-        let path = match operation {
-            Operation::Embed => "/embeddings",
-            _ => "/chat/completions",
-        };
-        self.request(Method::POST, path, to)
+        let path = parts::path(operation).ok_or_else(|| parts::lacks(self.spec.id, operation))?;
+        self.request(Method::POST, &format!("/{path}"), to)
     }
 
     fn body(&self, req: &Request, to: &Target<'_>) -> Result<Encoded> {
         let mut warnings: Vec<Warning> = Vec::new();
         let body = match req {
             Request::Chat(chat) => openai::emit::chat(chat, to.model, &self.quirks.dialect, &mut warnings)?,
-            Request::Embed(embed) => openai::embed::emit(embed, to.model)?,
-            other => {
-                let what = other.operation().as_str();
-                return Err(Error::unsupported("model", format!("provider `{}` has no {what}", self.spec.id)));
-            }
+            Request::Embed(embed) => openai::embed::emit(embed, to.model, &self.quirks.embed, &mut warnings)?,
+            Request::Image(image) => openai::image::emit(image, to.model)?,
+            Request::Speech(speech) => openai::speech::emit(speech, to.model)?,
+            Request::Transcribe(sound) => openai::transcript::emit(sound, to.model)?,
+            Request::Moderate(input) => openai::moderation::emit(input, to.model)?,
+            Request::Rerank(documents) => rerank::emit(documents, to.model, self.quirks.rerank, &mut warnings)?,
+            other => return Err(parts::lacks(self.spec.id, other.operation())),
         };
         Ok(Encoded { body: Bytes::from(body), warnings })
     }
@@ -166,9 +180,44 @@ impl Provider for OpenAiCompat {
         Ok(list.iter().filter_map(|model| model.get("id")?.as_str()).map(str::to_owned).collect())
     }
 
+    fn has_passage(&self) -> bool {
+        true
+    }
+
+    fn passage(&self, passage: &Passage<'_>, to: &Target<'_>) -> Result<Parts> {
+        let query = passage.query.and_then(|query| {
+            // Azure's clients name a version, and a deployment where OpenAI's name a model.
+            parts::query(query, &["api-version"], |name| match name {
+                "model" | "deployment" if !to.model.is_empty() => Some(format!("model={}", parts::segment(to.model))),
+                _ => None,
+            })
+        });
+        let path = format!("/{}", parts::with_query(passage.path, query.as_deref()));
+        let mut request = self.request(passage.method.clone(), &path, to)?;
+        // What the body is, the caller says.
+        request.headers.remove(header::CONTENT_TYPE);
+        Ok(request)
+    }
+
     fn decode(&self, req: &Request, _to: &Target<'_>, resp: &HttpResponse) -> Result<Response> {
         match req {
             Request::Embed(_) => Ok(Response::Embed(Box::new(openai::embed::decode(&resp.body)?))),
+            Request::Image(_) => Ok(Response::Image(Box::new(openai::image::decode(&resp.body)?))),
+            Request::Speech(speech) => {
+                let mut answer = openai::speech::decode(speech, &resp.body)?;
+                // What the provider says it sent counts more than what was asked for.
+                let kind = resp.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+                if let Some(kind) = kind.filter(|kind| kind.starts_with("audio/")) {
+                    kind.clone_into(&mut answer.mime);
+                }
+                Ok(Response::Speech(Box::new(answer)))
+            }
+            Request::Transcribe(sound) => {
+                let answer = openai::transcript::decode(&resp.body, sound.format.unwrap_or_default())?;
+                Ok(Response::Transcribe(Box::new(answer)))
+            }
+            Request::Moderate(_) => Ok(Response::Moderate(Box::new(openai::moderation::decode(&resp.body)?))),
+            Request::Rerank(documents) => Ok(Response::Rerank(Box::new(rerank::decode(Some(documents), &resp.body)?))),
             _ => Ok(Response::Chat(Box::new(self.quirks.reading.chat(&resp.body)?))),
         }
     }
@@ -178,7 +227,13 @@ impl Provider for OpenAiCompat {
     }
 
     fn passes(&self, operation: Operation, body: &[u8]) -> bool {
-        if operation == Operation::Chat && !openai::emit::fits(body, &self.quirks.dialect) {
+        let fits = match operation {
+            Operation::Chat => openai::emit::fits(body, &self.quirks.dialect),
+            Operation::Embed => self.quirks.embed.fits(body),
+            // Members that a chat may not have say nothing about these.
+            _ => return !self.quirks.translated.contains(&operation),
+        };
+        if !fits {
             return false;
         }
         // A text that merely mentions the name is translated needlessly, which does no harm.

@@ -10,7 +10,7 @@ use sabir_types::{Error, ErrorKind, Event, Operation, Protocol, Request, Respons
 use sabir_wire::responses;
 
 use crate::{
-    Decoder, Encoded, Glance, HttpRequest, HttpResponse, Provider, Spec, Target,
+    Decoder, Encoded, Glance, HttpRequest, HttpResponse, Passage, Provider, Spec, Target,
     openai_compat::{OpenAiCompat, seen},
 };
 
@@ -60,6 +60,14 @@ impl Provider for WithResponses {
         self.0.model_names(body)
     }
 
+    fn has_passage(&self) -> bool {
+        true
+    }
+
+    fn passage(&self, passage: &Passage<'_>, to: &Target<'_>) -> Result<Parts> {
+        self.0.passage(passage, to)
+    }
+
     fn decode(&self, req: &Request, to: &Target<'_>, resp: &HttpResponse) -> Result<Response> {
         if wanted(req.operation(), to) {
             return Ok(Response::Chat(Box::new(responses::decode::chat(&resp.body)?)));
@@ -91,7 +99,10 @@ impl Provider for WithResponses {
     }
 
     fn glance_event(&self, event: Option<&str>, data: &str) -> Result<Glance> {
-        if event.is_some() || is_named(data) {
+        // Pictures, sounds and transcripts have named events too.
+        let is_media = event
+            .is_some_and(|event| ["image_", "speech.", "transcript."].iter().any(|begin| event.starts_with(begin)));
+        if !is_media && (event.is_some() || is_named(data)) {
             return responses::decode::glance_event(event, data).map(seen);
         }
         self.0.glance_event(event, data)

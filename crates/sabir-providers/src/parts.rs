@@ -4,10 +4,32 @@
 //! is marked as one and never part of a message.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Uri};
-use sabir_types::{Error, ErrorKind, Map, Result, Secret, Value};
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use sabir_types::{Error, ErrorKind, Map, Operation, Result, Secret, Value};
+use sabir_wire::multipart;
 
 use crate::HttpRequest;
+
+/// Where an operation is in the APIs that have OpenAI's paths.
+pub(crate) fn path(operation: Operation) -> Option<&'static str> {
+    Some(match operation {
+        Operation::Chat => "chat/completions",
+        Operation::Embed => "embeddings",
+        Operation::Image => "images/generations",
+        Operation::ImageEdit => "images/edits",
+        Operation::Speech => "audio/speech",
+        Operation::Transcribe => "audio/transcriptions",
+        Operation::Translate => "audio/translations",
+        Operation::Moderate => "moderations",
+        Operation::Rerank => "rerank",
+        _ => return None,
+    })
+}
+
+/// That a provider has no such operation.
+pub(crate) fn lacks(provider: &str, operation: Operation) -> Error {
+    Error::unsupported("model", format!("provider `{provider}` has no {operation}"))
+}
 
 /// A name as one segment of a path.
 pub(crate) fn segment(name: &str) -> String {
@@ -37,6 +59,25 @@ pub(crate) fn request(method: Method, url: &str) -> Result<HttpRequest> {
     Ok(request)
 }
 
+/// A path with its query, if there is one.
+pub(crate) fn with_query(path: &str, query: Option<&str>) -> String {
+    match query {
+        Some(query) if !query.is_empty() => format!("{path}?{query}"),
+        _ => path.to_owned(),
+    }
+}
+
+/// A query without some of its members, the others as they came; `change` gives another text for a
+/// member, from its name.
+pub(crate) fn query(query: &str, without: &[&str], change: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let members = query.split('&').filter_map(|member| {
+        let name = member.split('=').next().unwrap_or_default();
+        if without.contains(&name) { None } else { Some(change(name).unwrap_or_else(|| member.to_owned())) }
+    });
+    let all = members.collect::<Vec<_>>().join("&");
+    (!all.is_empty()).then_some(all)
+}
+
 /// A credential as a header's value, after `prefix`.
 pub(crate) fn credential(provider: &str, prefix: &str, key: &Secret) -> Result<HeaderValue> {
     let mut value = HeaderValue::try_from(format!("{prefix}{}", key.expose()))
@@ -61,6 +102,12 @@ pub(crate) fn label<'t>(provider: &str, name: &str, text: &'t str) -> Result<&'t
         return Ok(text);
     }
     Err(config(format!("`{name}` of provider `{provider}` holds characters that no host name has")))
+}
+
+/// Says what a body is: forms say so themselves, everything else is JSON.
+pub fn set_content_type(headers: &mut HeaderMap, body: &[u8]) {
+    let form = multipart::content_type(body).and_then(|kind| HeaderValue::try_from(kind).ok());
+    headers.insert(header::CONTENT_TYPE, form.unwrap_or(HeaderValue::from_static("application/json")));
 }
 
 /// An error of the configuration.

@@ -5,10 +5,12 @@
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, request::Parts};
+use http::{HeaderMap, Method, StatusCode, request::Parts};
 use sabir_types::{
     Error, Event, FinishReason, Map, Operation, Protocol, Request, Response, Result, Secret, Usage, Value, Warning,
 };
+
+use crate::parts::set_content_type;
 
 /// A request to a provider, ready to send.
 pub type HttpRequest = http::Request<Bytes>;
@@ -149,6 +151,21 @@ impl fmt::Debug for Target<'_> {
     }
 }
 
+/// A request that goes through as it came: where it goes and its credential are the provider's, the
+/// rest is the caller's.
+#[derive(Debug, Clone, Copy)]
+pub struct Passage<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The path below the protocol's version, percent-encoded as it came, without a slash before it
+    /// (`files/file-1/content`). Google's holds the version, since uploads have it elsewhere.
+    pub path: &'a str,
+    /// The query as it came.
+    pub query: Option<&'a str>,
+    /// The deployment or model that the caller named in the path (`deployments/NAME/…`), as it came.
+    pub deployment: Option<&'a str>,
+}
+
 /// A request's body in the provider's words.
 #[derive(Debug, Clone)]
 pub struct Encoded {
@@ -241,8 +258,9 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Head and body together; the built-in provider answers with a script instead.
     fn encode(&self, req: &Request, to: &Target<'_>) -> Result<(Outbound, Vec<Warning>)> {
-        let parts = self.head(req.operation(), req.is_stream(), to)?;
+        let mut parts = self.head(req.operation(), req.is_stream(), to)?;
         let Encoded { body, warnings } = self.body(req, to)?;
+        set_content_type(&mut parts.headers, &body);
         Ok((Outbound::Http(HttpRequest::from_parts(parts, body)), warnings))
     }
 
@@ -268,6 +286,19 @@ pub trait Provider: Send + Sync + fmt::Debug {
     fn model_names(&self, body: &[u8]) -> Result<Vec<String>> {
         let _ = body;
         Ok(Vec::new())
+    }
+
+    /// Whether requests of the API that it speaks can go through to it as they came.
+    fn has_passage(&self) -> bool {
+        false
+    }
+
+    /// Method, URL and headers (the credential among them) of a request that goes through as it came.
+    /// [`Target::model`] is empty if the call names no model of this provider.
+    fn passage(&self, passage: &Passage<'_>, to: &Target<'_>) -> Result<Parts> {
+        let _ = (passage, to);
+        let message = format!("nothing can be passed through to provider `{}`", self.spec().id);
+        Err(Error::unsupported("model", message))
     }
 
     /// Signs a request whose body is final (SigV4 and its like).

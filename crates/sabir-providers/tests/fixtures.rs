@@ -26,6 +26,7 @@ use std::{fmt::Debug, path::PathBuf, sync::Arc};
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
 use case::Case;
+use sabir_types::Operation;
 
 /// In what pieces a stream is fed; 0 stands for pieces of random sizes.
 const SIZES: [usize; 6] = [1, 2, 3, 7, 64, 0];
@@ -87,13 +88,15 @@ fn add(case: Result<Case, String>, trials: &mut Vec<Trial>) {
         let (full, case) = (format!("{}/{name}", case.name()), Arc::clone(&case));
         trials.push(Trial::test(full, move || check(&case)).with_kind(kind));
     };
-    if case.has("request.json") && case.speaks_http() {
+    if case.has_request() && case.speaks_http() {
         push("request".into(), Box::new(request::check));
     }
-    if case.has("response.json") || (case.has("request.json") && !case.speaks_http()) {
+    if case.has(case.answer_file()) || (case.has_request() && !case.speaks_http()) {
         push("answer".into(), Box::new(answer::whole));
     }
-    if case.has(case.stream_file()) {
+    if case.has(case.stream_file()) && case.operation != Operation::Chat {
+        push("stream".into(), Box::new(answer::passing));
+    } else if case.has(case.stream_file()) {
         for size in SIZES {
             let name = if size == 0 { "stream@random".to_owned() } else { format!("stream@{size}") };
             push(name, Box::new(move |case| answer::stream(case, size)));

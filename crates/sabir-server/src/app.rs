@@ -1,14 +1,19 @@
 //! What every handler is given.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use sabir_engine::Engine;
+use sabir_engine::{Engine, tasks::Tasks};
+use sabir_types::{Error, ErrorKind, Result};
 
-use crate::metrics::Metrics;
+use crate::{doors, metrics::Metrics};
 
 /// What every handler is given; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct App(Arc<Inner>);
+
+/// An [`App`] that does not keep it alive: what its own engine holds on to.
+#[derive(Debug, Clone)]
+pub struct WeakApp(Weak<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -17,9 +22,16 @@ struct Inner {
 }
 
 impl App {
-    /// An application over an engine.
+    /// An application over an engine. Inside a runtime, tasks that an earlier process left go on.
     pub fn new(engine: Arc<Engine>) -> Self {
-        Self(Arc::new(Inner { engine, metrics: Metrics::default() }))
+        let app = Self(Arc::new(Inner { engine, metrics: Metrics::default() }));
+        if let Some(tasks) = app.engine().tasks() {
+            doors::handle(tasks, &WeakApp(Arc::downgrade(&app.0)));
+            if tokio::runtime::Handle::try_current().is_ok() {
+                tasks.start();
+            }
+        }
+        app
     }
 
     /// The engine.
@@ -30,5 +42,20 @@ impl App {
     /// The counters.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// What goes on when its caller has gone, and where it is kept. `what` needs it.
+    pub fn tasks(&self, what: &str) -> Result<&Arc<Tasks>> {
+        self.engine().tasks().ok_or_else(|| {
+            let message = format!("{what} cannot be kept: this gateway keeps nothing (observability is off)");
+            Error::new(ErrorKind::Unsupported, message)
+        })
+    }
+}
+
+impl WeakApp {
+    /// The application, if it is still there.
+    pub fn upgrade(&self) -> Option<App> {
+        self.0.upgrade().map(App)
     }
 }

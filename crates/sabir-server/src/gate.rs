@@ -61,9 +61,14 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// Reads a request's body: within the limit (413), within the time (408), content encoding undone.
-pub async fn read(app: &App, headers: &HeaderMap, mut body: Body) -> Result<Bytes> {
+pub async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes> {
+    read_within(app, headers, body, usize::MAX).await
+}
+
+/// [`read`] for bodies that have a smaller limit than the gateway's.
+pub async fn read_within(app: &App, headers: &HeaderMap, mut body: Body, most: usize) -> Result<Bytes> {
     let config = app.engine().config();
-    let (limit, time) = (config.gateway.body_limit, config.gateway.body_timeout);
+    let (limit, time) = (config.gateway.body_limit.min(most), config.gateway.body_timeout);
     let too_large =
         || Error::new(ErrorKind::TooLarge, format!("the request's body is over the limit of {limit} bytes"));
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());

@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod bench;
+pub mod cli;
 pub mod config_command;
 pub mod doors;
 pub mod gate;

@@ -39,6 +39,7 @@ pub fn router(app: App) -> Router {
         .merge(doors::anthropic::routes())
         .merge(doors::gemini::routes())
         .merge(doors::tensorzero::routes())
+        .merge(doors::model_manager::routes())
         .method_not_allowed_fallback(doors::not_allowed)
         .fallback(doors::unknown);
     let router = if base.is_empty() { doors } else { Router::new().nest(&base, doors) };
@@ -57,10 +58,11 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     accept(listener, None, server, router, stop, grace).await;
 }
 
-/// The same for gRPC: HTTP/2 only, over TLS if there is a certificate.
+/// The same for gRPC: HTTP/2 only, over TLS if there is a certificate; `max_streams` calls at once on a connection.
 pub async fn serve_grpc(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
+    max_streams: u32,
     router: Router,
     stop: impl Future<Output = ()>,
     grace: Duration,
@@ -71,7 +73,7 @@ pub async fn serve_grpc(
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(Duration::from_secs(30)))
-        .max_concurrent_streams(5000)
+        .max_concurrent_streams(max_streams)
         .max_frame_size(4 * 1024 * 1024)
         .initial_stream_window_size(1024 * 1024)
         .initial_connection_window_size(16 * 1024 * 1024);

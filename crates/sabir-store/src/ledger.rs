@@ -3,6 +3,8 @@
 //! Invariant: rows are only added. Bodies are kept as the bytes that travelled; what can be
 //! derived from them is derived when it is read, not when it is written.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use sabir_types::{ErrorKind, FinishReason, Operation, Protocol, Usage, Uuid};
 
@@ -198,11 +200,20 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Whether there is an inference, or an inference of an episode, with that id.
     fn exists(&self, kind: TargetKind, id: Uuid) -> Answer<'_, bool>;
 
+    /// From now on an inference is found only by who asks for hidden ones; false if there is none,
+    /// or if it is hidden already. Its row stays.
+    fn hide(&self, id: Uuid) -> Answer<'_, bool>;
+
     /// Waits until everything appended so far is committed.
     fn flush(&self) -> Answer<'_, ()>;
 
     /// Whether it can be read and written now.
     fn health(&self) -> Answer<'_, ()>;
+
+    /// What is kept beside the ledger, if this backend keeps such things.
+    fn state(self: Arc<Self>) -> Option<Arc<dyn crate::State>> {
+        None
+    }
 }
 
 /// Which inferences to find.
@@ -226,6 +237,8 @@ pub struct InferenceQuery {
     pub search: Option<String>,
     /// Also those that failed or whose caller left.
     pub include_failed: bool,
+    /// Also those that their callers deleted.
+    pub include_hidden: bool,
     /// In which order; newest first unless told otherwise.
     pub order_by: Vec<OrderBy>,
     /// At most that many.

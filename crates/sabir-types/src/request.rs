@@ -5,14 +5,15 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Block, EmbedRequest};
+use crate::{Block, EmbedRequest, ImageRequest, ModerateRequest, RerankRequest, SpeechRequest, TranscribeRequest};
 
 /// A wire protocol: what a door or a provider speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Protocol {
-    /// OpenAI's chat completions and embeddings.
+    /// OpenAI's chat completions, embeddings, images, audio and moderations, and the `/rerank` of those
+    /// that speak like it.
     OpenAi,
     /// OpenAI's Responses.
     Responses,
@@ -22,6 +23,8 @@ pub enum Protocol {
     Gemini,
     /// AWS Bedrock's Converse.
     Bedrock,
+    /// Cohere's second API.
+    Cohere,
     /// TensorZero's inference API.
     TensorZero,
     /// The built-in provider that needs no network.
@@ -37,6 +40,7 @@ impl Protocol {
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
             Self::Bedrock => "bedrock",
+            Self::Cohere => "cohere",
             Self::TensorZero => "tensorzero",
             Self::Dummy => "dummy",
         }
@@ -44,9 +48,18 @@ impl Protocol {
 
     /// The protocol of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::OpenAi, Self::Responses, Self::Anthropic, Self::Gemini, Self::Bedrock, Self::TensorZero, Self::Dummy]
-            .into_iter()
-            .find(|p| p.as_str() == name)
+        [
+            Self::OpenAi,
+            Self::Responses,
+            Self::Anthropic,
+            Self::Gemini,
+            Self::Bedrock,
+            Self::Cohere,
+            Self::TensorZero,
+            Self::Dummy,
+        ]
+        .into_iter()
+        .find(|p| p.as_str() == name)
     }
 }
 
@@ -65,20 +78,66 @@ pub enum Operation {
     Chat,
     /// Vectors for texts.
     Embed,
+    /// Pictures from words.
+    Image,
+    /// Pictures from pictures.
+    ImageEdit,
+    /// Speech from text.
+    Speech,
+    /// Text from speech.
+    Transcribe,
+    /// English text from speech of any language.
+    Translate,
+    /// Whether something is harmful.
+    Moderate,
+    /// Documents in the order in which they answer a question.
+    Rerank,
+    /// Anything of a provider's API that goes through as it came.
+    Relay,
+    /// A conversation over a WebSocket, which goes through as it came.
+    Realtime,
 }
 
 impl Operation {
+    /// Those that are translated between providers; the others go through as they come.
+    pub const TRANSLATED: [Self; 9] = [
+        Self::Chat,
+        Self::Embed,
+        Self::Image,
+        Self::ImageEdit,
+        Self::Speech,
+        Self::Transcribe,
+        Self::Translate,
+        Self::Moderate,
+        Self::Rerank,
+    ];
+
     /// Its name in the ledger, in logs and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Chat => "chat",
             Self::Embed => "embed",
+            Self::Image => "image",
+            Self::ImageEdit => "image_edit",
+            Self::Speech => "speech",
+            Self::Transcribe => "transcribe",
+            Self::Translate => "translate",
+            Self::Moderate => "moderate",
+            Self::Rerank => "rerank",
+            Self::Relay => "relay",
+            Self::Realtime => "realtime",
         }
     }
 
     /// The operation of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Chat, Self::Embed].into_iter().find(|o| o.as_str() == name)
+        Self::TRANSLATED.into_iter().chain([Self::Relay, Self::Realtime]).find(|o| o.as_str() == name)
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -91,6 +150,16 @@ pub enum Request {
     Chat(Box<ChatRequest>),
     /// Vectors for texts.
     Embed(Box<EmbedRequest>),
+    /// Pictures, made or changed.
+    Image(Box<ImageRequest>),
+    /// Speech from text.
+    Speech(Box<SpeechRequest>),
+    /// Text from speech.
+    Transcribe(Box<TranscribeRequest>),
+    /// Whether something is harmful.
+    Moderate(Box<ModerateRequest>),
+    /// Documents in order.
+    Rerank(Box<RerankRequest>),
 }
 
 impl Request {
@@ -99,12 +168,25 @@ impl Request {
         match self {
             Self::Chat(_) => Operation::Chat,
             Self::Embed(_) => Operation::Embed,
+            Self::Image(image) if image.edit => Operation::ImageEdit,
+            Self::Image(_) => Operation::Image,
+            Self::Speech(_) => Operation::Speech,
+            Self::Transcribe(sound) if sound.translate => Operation::Translate,
+            Self::Transcribe(_) => Operation::Transcribe,
+            Self::Moderate(_) => Operation::Moderate,
+            Self::Rerank(_) => Operation::Rerank,
         }
     }
 
     /// Whether the answer should come as events.
     pub fn is_stream(&self) -> bool {
-        matches!(self, Self::Chat(chat) if chat.stream)
+        match self {
+            Self::Chat(chat) => chat.stream,
+            Self::Image(image) => image.stream,
+            Self::Speech(speech) => speech.stream,
+            Self::Transcribe(sound) => sound.stream,
+            Self::Embed(_) | Self::Moderate(_) | Self::Rerank(_) => false,
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Block, EmbedResponse, Usage};
+use crate::{
+    Block, EmbedResponse, ImageResponse, ModerateResponse, RerankResponse, SpeechResponse, TranscribeResponse, Usage,
+};
 
 /// One answer, whatever provider gave it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,6 +16,16 @@ pub enum Response {
     Chat(Box<ChatResponse>),
     /// Vectors.
     Embed(Box<EmbedResponse>),
+    /// Pictures.
+    Image(Box<ImageResponse>),
+    /// Sound.
+    Speech(Box<SpeechResponse>),
+    /// A transcript.
+    Transcribe(Box<TranscribeResponse>),
+    /// Verdicts.
+    Moderate(Box<ModerateResponse>),
+    /// Documents in order.
+    Rerank(Box<RerankResponse>),
 }
 
 impl Response {
@@ -22,6 +34,11 @@ impl Response {
         match self {
             Self::Chat(chat) => &chat.usage,
             Self::Embed(embed) => &embed.usage,
+            Self::Image(image) => &image.usage,
+            Self::Speech(speech) => &speech.usage,
+            Self::Transcribe(sound) => &sound.usage,
+            Self::Moderate(verdicts) => &verdicts.usage,
+            Self::Rerank(ranked) => &ranked.usage,
         }
     }
 }

@@ -31,7 +31,8 @@ pub struct Usage {
     /// Of the output: sound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_audio_tokens: Option<u64>,
-    /// The provider's own usage object, verbatim.
+    /// The provider's own usage object, verbatim. Where it has none and what is counted are no tokens, the
+    /// units: `images`, `characters`, `seconds`, `search_units`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<Value>,
 }
@@ -40,6 +41,12 @@ impl Usage {
     /// Input and output together, where both are known.
     pub fn total(&self) -> Option<u64> {
         Some(self.input_tokens?.saturating_add(self.output_tokens?))
+    }
+
+    /// So much of a unit that is no token.
+    pub fn of_units(unit: &str, amount: impl Into<Value>) -> Self {
+        let raw = Value::Object([(unit.to_owned(), amount.into())].into_iter().collect());
+        Self { raw: Some(raw), ..Self::default() }
     }
 
     /// Whether nothing is known.

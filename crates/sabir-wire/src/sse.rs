@@ -205,6 +205,21 @@ impl Cursor {
     }
 }
 
+/// The data of all events of a stream whose bytes are all there, but for OpenAI's `[DONE]`.
+pub fn collect(body: &[u8]) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    let mut take = |event: SseEvent<'_>| {
+        if event.data.trim() != "[DONE]" {
+            all.push(event.data.to_owned());
+        }
+        Ok(())
+    };
+    let mut framing = SseDecoder::with_limit(usize::MAX);
+    framing.feed(body, &mut take)?;
+    framing.finish(&mut take)?;
+    Ok(all)
+}
+
 /// Writes one event. A line break in `data` (LF, CR or CRLF) starts another `data` line; what
 /// follows a line break in `event` is left out, because the format cannot say it.
 pub fn encode(out: &mut Vec<u8>, event: Option<&str>, data: &str) {

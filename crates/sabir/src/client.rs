@@ -110,6 +110,10 @@ impl Sabir {
         self.link.lock().is_none()
     }
 
+    pub(crate) fn timeout(&self) -> Duration {
+        self.settings.timeout
+    }
+
     /// Any call that this client has no method for; the answer's value is the body as it came.
     pub async fn request(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Answer<Bytes>> {
         let (meta, inbound) = self.send(method, path, body).await?;
@@ -137,7 +141,7 @@ impl Sabir {
     }
 
     /// Sends a request, again if need be, until its answer is a success.
-    async fn send(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<(Meta, Body)> {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<(Meta, Body)> {
         let Settings { timeout, retries, .. } = *self.settings;
         let mut done = 0;
         loop {

@@ -12,6 +12,16 @@ const LONGEST: f64 = 8.0;
 /// How long a wait the gateway may ask for.
 const PATIENCE: f64 = 120.0;
 
+/// How long to wait before a call is tried again that was tried again `done` times already and whose
+/// answer has this status and these headers; `None` if it is not. Without a status, the connection
+/// broke or nothing came in time. For those who do their own retries; the client's need no help.
+pub fn delay(status: Option<StatusCode>, headers: &HeaderMap, done: u32) -> Option<Duration> {
+    match status {
+        Some(status) => after_answer(status, headers, done, rand::random(), SystemTime::now()),
+        None => Some(backoff(done, rand::random())),
+    }
+}
+
 /// How long to wait before the call is tried again; `None` if it is not. `jitter` is between 0 and 1.
 pub(crate) fn after_answer(
     status: StatusCode,

@@ -15,8 +15,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sabir-server", &["sabir-types", "sabir-wire", "sabir-providers", "sabir-store", "sabir-engine"]),
     // `sabir-server` for its router: see `docs/adr/0004-embedded-is-the-router.md`.
     ("sabir", &["sabir-types", "sabir-wire", "sabir-store", "sabir-engine", "sabir-server"]),
-    // Bindings see what a Rust program sees.
-    ("bindings/python", &["sabir"]),
+    // Bindings see what a Rust program sees, and bring the command along (`sabir-server`).
+    ("bindings/python", &["sabir", "sabir-server"]),
 ];
 
 /// Crates without I/O, and what would give them some.

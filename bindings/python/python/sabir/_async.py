@@ -7,9 +7,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Iterable, Mapping, Optional, Type, TypeVar, Union, overload
 
 from . import _requests
+from ._api import More, SabirApi
 from ._errors import throw
 from ._native import Client, Outcome
 from ._requests import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Settings, StrPath, given
+from ._resources.engine import Api
+from ._resources.surface import Surface
+from ._resources.verbs import Verbs
 from ._streams import AsyncStream
 from ._sync import answer
 from ._waiting import Waiter
@@ -35,7 +39,7 @@ AsyncChatStream = AsyncStream[ChatCompletionChunk, ChatCompletion]
 AsyncInferenceStream = AsyncStream[InferenceChunk, InferenceResponse]
 
 
-class AsyncSabir:
+class AsyncSabir(Verbs, Surface):
     """A client of a gateway: at an address (`AsyncSabir.http`), or in this process (`AsyncSabir.embedded`).
 
     It may be used in several event loops. Close it, or use it as a context manager: that ends its
@@ -46,6 +50,7 @@ class AsyncSabir:
     def __init__(self, native: Client, settings: Settings) -> None:
         self._native = native
         self._settings = settings
+        self._api = SabirApi(self, True)
         self.chat = AsyncChat(self)
         self.embeddings = AsyncEmbeddings(self)
         self.models = AsyncModels(self)
@@ -196,6 +201,20 @@ class AsyncSabir:
             InferenceList, "/v1/inferences/get_inferences", {"ids": list(ids)}, timeout, max_retries
         )
 
+    def with_options(self, *, timeout: Optional[float] = None, max_retries: Optional[int] = None) -> AsyncSabir:
+        """The same client with other settings; it ends with this one."""
+        settings = self._settings
+        return AsyncSabir(
+            self._native,
+            Settings(
+                settings.timeout if timeout is None else timeout,
+                settings.max_retries if max_retries is None else max_retries,
+            ),
+        )
+
+    def _api_of(self) -> Api:
+        return self._api
+
     async def close(self) -> None:
         """Ends all calls and lets go of everything; later calls raise `ClosedError`."""
         # It waits for threads: not here, where everybody else would wait too.
@@ -250,11 +269,16 @@ class AsyncChat:
         self.completions = AsyncCompletions(client)
 
 
-class AsyncCompletions:
+class AsyncCompletions(More):
     """Chat completions, in OpenAI's shape."""
+
+    _place = "chat.completions"
 
     def __init__(self, client: AsyncSabir) -> None:
         self._client = client
+
+    def _api_of(self) -> Api:
+        return self._client._api
 
     @overload
     async def create(
@@ -304,11 +328,16 @@ class AsyncCompletions:
         return answer(ChatCompletion, outcome)
 
 
-class AsyncEmbeddings:
+class AsyncEmbeddings(More):
     """Embeddings, in OpenAI's shape."""
+
+    _place = "embeddings"
 
     def __init__(self, client: AsyncSabir) -> None:
         self._client = client
+
+    def _api_of(self) -> Api:
+        return self._client._api
 
     async def create(
         self,
@@ -325,11 +354,16 @@ class AsyncEmbeddings:
         return await self._client._post(EmbeddingList, "/v1/embeddings", members, timeout, max_retries, extra_headers)
 
 
-class AsyncModels:
+class AsyncModels(More):
     """The models that can be called."""
+
+    _place = "models"
 
     def __init__(self, client: AsyncSabir) -> None:
         self._client = client
+
+    def _api_of(self) -> Api:
+        return self._client._api
 
     async def list(self, *, timeout: Optional[float] = None, max_retries: Optional[int] = None) -> ModelList:
         """All of them."""

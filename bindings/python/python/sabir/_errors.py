@@ -51,6 +51,22 @@ class StreamError(SabirError):
         self.body = body
 
 
+class LengthFinishReasonError(SabirError):
+    """The answer was cut off, so that it could not be read; `completion` is what came."""
+
+    def __init__(self, completion: Any) -> None:
+        super().__init__("the answer was cut off at the limit of its length: it cannot be read")
+        self.completion = completion
+
+
+class ContentFilterFinishReasonError(SabirError):
+    """The answer was filtered, so that it could not be read; `completion` is what came."""
+
+    def __init__(self, completion: Any) -> None:
+        super().__init__("the answer was filtered: it cannot be read")
+        self.completion = completion
+
+
 class APIStatusError(SabirError):
     """An answer whose status is not a success."""
 
@@ -152,11 +168,12 @@ _KINDS = {
 }
 
 
-def throw(outcome: Outcome) -> NoReturn:
-    """Raises what an outcome that is not good stands for."""
+def throw(outcome: Outcome, retries: Optional[int] = None) -> NoReturn:
+    """Raises what an outcome that is not good stands for; `retries` are those that the native client did not do."""
     message = outcome.message or outcome.kind
     if outcome.kind == "status":
         meta = Meta.of(outcome)
+        meta.retries = outcome.retries if retries is None else retries
         usual = InternalServerError if meta.status_code >= 500 else APIStatusError
         raise _STATUSES.get(meta.status_code, usual)(message, meta, outcome.body or b"")
     if outcome.kind == "decode":

@@ -7,10 +7,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Iterable, Mapping, Optional, Type, TypeVar, Union, overload
 
 from . import _requests
+from ._api import More, SabirApi
 from ._errors import DecodeError, throw
 from ._meta import Meta
 from ._native import Client, Outcome
 from ._requests import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Settings, StrPath, given
+from ._resources.engine import Api
+from ._resources.surface import Surface
+from ._resources.verbs import Verbs
 from ._streams import Stream
 from .types import (
     Answer,
@@ -34,7 +38,7 @@ ChatStream = Stream[ChatCompletionChunk, ChatCompletion]
 InferenceStream = Stream[InferenceChunk, InferenceResponse]
 
 
-class Sabir:
+class Sabir(Verbs, Surface):
     """A client of a gateway: at an address (`Sabir.http`), or in this process (`Sabir.embedded`).
 
     It may be used by several threads at once. Close it, or use it as a context manager: that ends
@@ -44,6 +48,7 @@ class Sabir:
     def __init__(self, native: Client, settings: Settings) -> None:
         self._native = native
         self._settings = settings
+        self._api = SabirApi(self, False)
         self.chat = Chat(self)
         self.embeddings = Embeddings(self)
         self.models = Models(self)
@@ -194,6 +199,20 @@ class Sabir:
             InferenceList, "/v1/inferences/get_inferences", {"ids": list(ids)}, timeout, max_retries
         )
 
+    def with_options(self, *, timeout: Optional[float] = None, max_retries: Optional[int] = None) -> Sabir:
+        """The same client with other settings; it ends with this one."""
+        settings = self._settings
+        return Sabir(
+            self._native,
+            Settings(
+                settings.timeout if timeout is None else timeout,
+                settings.max_retries if max_retries is None else max_retries,
+            ),
+        )
+
+    def _api_of(self) -> Api:
+        return self._api
+
     def close(self) -> None:
         """Ends all calls and lets go of everything; later calls raise `ClosedError`."""
         outcome = self._native.close()
@@ -242,11 +261,16 @@ class Chat:
         self.completions = Completions(client)
 
 
-class Completions:
+class Completions(More):
     """Chat completions, in OpenAI's shape."""
+
+    _place = "chat.completions"
 
     def __init__(self, client: Sabir) -> None:
         self._client = client
+
+    def _api_of(self) -> Api:
+        return self._client._api
 
     @overload
     def create(
@@ -296,11 +320,16 @@ class Completions:
         return answer(ChatCompletion, outcome)
 
 
-class Embeddings:
+class Embeddings(More):
     """Embeddings, in OpenAI's shape."""
+
+    _place = "embeddings"
 
     def __init__(self, client: Sabir) -> None:
         self._client = client
+
+    def _api_of(self) -> Api:
+        return self._client._api
 
     def create(
         self,
@@ -317,11 +346,16 @@ class Embeddings:
         return self._client._post(EmbeddingList, "/v1/embeddings", members, timeout, max_retries, extra_headers)
 
 
-class Models:
+class Models(More):
     """The models that can be called."""
+
+    _place = "models"
 
     def __init__(self, client: Sabir) -> None:
         self._client = client
+
+    def _api_of(self) -> Api:
+        return self._client._api
 
     def list(self, *, timeout: Optional[float] = None, max_retries: Optional[int] = None) -> ModelList:
         """All of them."""

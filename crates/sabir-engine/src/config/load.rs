@@ -17,6 +17,7 @@ use super::{
     env::Env,
     gateway, metric,
     model::{self, Around},
+    pass_through,
     problem::{Problem, Problems, SourceFile},
     reader::{Log, NOT_YET, Reader},
     registry::Registry,
@@ -56,6 +57,7 @@ pub(super) fn load(
     };
     let models =
         Models { chat: models("models", Operation::Chat), embed: models("embedding_models", Operation::Embed) };
+    let pass_through = pass_through::read(root.table("pass_through"), &around);
     let metrics = root.table("metrics").map(|table| metric::read(&table)).unwrap_or_default();
     let functions = root.table("functions").map(|table| functions(&table, &log)).unwrap_or_default();
     for name in PASSIVE {
@@ -69,7 +71,7 @@ pub(super) fn load(
         return Err(problems);
     }
     notes = Problems::of(notes).map(|notes| notes.0).unwrap_or_default();
-    Ok(Config { gateway, models, metrics, functions, hash, notes, registry })
+    Ok(Config { gateway, models, pass_through, metrics, functions, hash, notes, registry })
 }
 
 /// The files that a pattern stands for, sorted. A file of exactly that name comes first of all.

@@ -13,6 +13,7 @@ use self::{
 use crate::{
     plan::{Model, Models},
     price::Prices,
+    verify::PublicKey,
 };
 
 mod change;
@@ -27,6 +28,7 @@ mod metric;
 mod model;
 mod near;
 mod options;
+mod pass_through;
 mod price;
 pub mod problem;
 mod reader;
@@ -36,6 +38,7 @@ mod tree;
 mod watch;
 
 pub use lmclient::{OLD_MODELS, OldModels};
+pub use pass_through::{Family, PassThrough, Upstream};
 pub use registry::ALIASES;
 pub use watch::{Watcher, watch};
 
@@ -147,10 +150,29 @@ pub struct Grpc {
     /// What tokens may be signed with: `MODEL_MANAGER_SERVER_JWT_SECRET_KEY`, `grpc.jwt_secrets`. Each with its
     /// public name.
     pub jwt_secrets: Vec<(Arc<str>, Secret)>,
+    /// `grpc.jwt_keys`: public keys that tokens may be signed for. Each with the name of where it is from.
+    pub jwt_keys: Vec<(Arc<str>, PublicKey)>,
+    /// `grpc.jwks_url`: where an issuer publishes its keys.
+    pub jwks_url: Option<Arc<str>>,
+    /// `grpc.jwt_issuer`: whose tokens count; empty for anybody's.
+    pub jwt_issuers: Vec<String>,
+    /// `grpc.jwt_audience`: for whom tokens have to be; empty for whomever.
+    pub jwt_audiences: Vec<String>,
     /// `grpc.leeway_s`: how long after its end a token still counts.
     pub leeway: Duration,
+    /// `grpc.batch_concurrency`: how many items of a batch run at once.
+    pub batch_concurrency: usize,
+    /// `grpc.max_concurrent_streams`: how many calls may run at once on one connection.
+    pub max_concurrent_streams: u32,
     /// `grpc.tls_cert` and `grpc.tls_key`: PEM files; without them the port speaks plain HTTP/2.
     pub tls: Option<(PathBuf, PathBuf)>,
+}
+
+impl Grpc {
+    /// Whether there is anything that a token can be checked with.
+    pub fn takes_tokens(&self) -> bool {
+        !self.jwt_secrets.is_empty() || !self.jwt_keys.is_empty() || self.jwks_url.is_some()
+    }
 }
 
 /// The cache as a whole.
@@ -173,6 +195,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// `[models]` and `[embedding_models]`.
     pub models: Models,
+    /// `[pass_through]`.
+    pub pass_through: PassThrough,
     /// `[metrics]`.
     pub metrics: HashMap<String, Metric>,
     /// Names of `[functions]`: known, not supported yet.
@@ -194,9 +218,8 @@ impl Config {
     /// The model of that name: of the configuration, or `provider::model` / `provider/model`.
     pub fn model(&self, operation: Operation, name: &str) -> Result<Arc<Model>> {
         let (models, others) = match operation {
-            Operation::Chat => (&self.models.chat, &self.models.embed),
             Operation::Embed => (&self.models.embed, &self.models.chat),
-            other => return Err(Error::internal(format!("no models are kept for {}", other.as_str()))),
+            _ => (&self.models.chat, &self.models.embed),
         };
         if let Some(model) = models.get(name) {
             return Ok(model.clone());

@@ -1,6 +1,6 @@
 //! `[models]` and `[embedding_models]`: where a call can go.
 //!
-//! Invariant: a model that loads has a target, and every target can do the model's operation.
+//! Invariant: a model that loads has a target, and every target can do what models of its table are for.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -127,9 +127,11 @@ fn endpoint(
         return None;
     };
     let spec = provider.spec();
-    if !spec.can.operations.contains(&operation) {
+    // All but vectors have one table: what a model of it can do, its providers say.
+    let fits = |able: &Operation| *able == operation || (operation == Operation::Chat && *able != Operation::Embed);
+    if !spec.can.operations.iter().any(fits) {
         let entry = reader.entry("type")?;
-        reader.problem(entry, format!("provider type `{}` has no {}", spec.id, operation.as_str()));
+        reader.problem(entry, format!("provider type `{}` has no {operation}", spec.id));
     }
     let mut options = options::read(&mut reader, spec.id, around.env);
     let upstream = options::upstream_model(&mut reader, spec.id, model, &mut options);
@@ -173,7 +175,7 @@ fn endpoint(
 }
 
 /// Where the provider listens, if not at its usual place.
-fn address(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Around<'_>) -> Option<String> {
+pub(super) fn address(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Around<'_>) -> Option<String> {
     let spec = provider.spec();
     let mut given = None;
     let mut any = false;
@@ -191,7 +193,7 @@ fn address(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Ar
 }
 
 /// The credential; a missing one leaves a note, and the call that needs it says so.
-fn key(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Around<'_>) -> Option<Found> {
+pub(super) fn key(reader: &mut Reader<'_>, provider: &'static dyn Provider, around: &Around<'_>) -> Option<Found> {
     let (found, place, path) = match credential::given(reader, provider.credentials(), around.env) {
         Given::Wrong => return None,
         Given::Found(found, entry) => (found, Some(&entry.node.place), reader.path_of(&entry.name)),

@@ -27,7 +27,7 @@ use crate::transport::Transport;
 
 pub(crate) use aws::{Container, Machine};
 pub(crate) use google::{from_text as google, machine as google_machine};
-pub(crate) use oauth::{entra_client, entra_machine};
+pub(crate) use oauth::{entra_client, entra_machine, request};
 
 /// How many identities' credentials are kept.
 const KEPT: usize = 1000;
@@ -234,7 +234,11 @@ pub(crate) fn seconds() -> u64 {
 }
 
 /// Sends a request and reads its answer whole.
-async fn exchange(transport: &Transport, request: HttpRequest, connect: Duration) -> Result<(StatusCode, Bytes)> {
+pub(crate) async fn exchange(
+    transport: &Transport,
+    request: HttpRequest,
+    connect: Duration,
+) -> Result<(StatusCode, Bytes)> {
     let mut inbound = transport.send(request, connect).await?;
     let body = inbound.body.all(LIMIT).await?;
     Ok((inbound.status, body))

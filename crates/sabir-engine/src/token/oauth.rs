@@ -138,7 +138,7 @@ fn post(url: &str, body: &str) -> Result<HttpRequest> {
 }
 
 /// A request to that address.
-pub(super) fn request(method: Method, url: &str, body: Bytes) -> Result<HttpRequest> {
+pub(crate) fn request(method: Method, url: &str, body: Bytes) -> Result<HttpRequest> {
     let mut request = HttpRequest::new(body);
     *request.method_mut() = method;
     *request.uri_mut() =

@@ -18,7 +18,7 @@ use sabir_types::{Error, Result};
 use super::pool::{Driver, Key, Pool};
 use crate::hide::Hide;
 
-type Http1Send = hyper::client::conn::http1::SendRequest<http_body_util::Full<Bytes>>;
+type Http1Send = hyper::client::conn::http1::SendRequest<super::Outgoing>;
 
 /// An HTTP/1 connection in use, and where it goes afterwards.
 type Borrowed = (Http1Send, Driver, Arc<Pool>, Key);

@@ -5,17 +5,18 @@
 
 mod body;
 mod connect;
+mod outgoing;
 mod pool;
 
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header, uri::PathAndQuery};
-use http_body_util::Full;
 use sabir_providers::HttpRequest;
 use sabir_types::{Error, ErrorKind, Result};
 
 pub(crate) use body::Body;
 use connect::{Connector, Route};
+pub(crate) use outgoing::{Outgoing, Pieces};
 use pool::{Key, Link, Pool, Sender};
 
 use crate::config::env::Env;
@@ -47,15 +48,28 @@ impl Transport {
     /// replaced by a fresh one; everything else that goes wrong is an error of kind `Connection`,
     /// or `Timeout` if opening the connection took longer than `connect`.
     pub(crate) async fn send(&self, request: HttpRequest, connect: Duration) -> Result<Inbound> {
+        self.send_body(request.map(Outgoing::from), connect, true).await
+    }
+
+    /// The same for a body that need not be whole. One that is not is sent once, so it gets a
+    /// connection that cannot turn out to be closed already. Without `again` nothing is sent twice
+    /// that may have arrived.
+    pub(crate) async fn send_body(
+        &self,
+        request: http::Request<Outgoing>,
+        connect: Duration,
+        again: bool,
+    ) -> Result<Inbound> {
         let route = self.connector.route(request.uri())?;
         let key = Key::of(request.uri(), &route)?;
         let mut request = outgoing(request, &route)?;
-        while let Some(link) = self.pool.take(&key) {
+        let is_whole = matches!(request.body(), Outgoing::Whole(_));
+        while is_whole && let Some(link) = self.pool.take(&key) {
             match self.exchange(link, request, &key).await {
                 Ok(inbound) => return Ok(inbound),
-                Err(Lost { error, request: Some(again), stale: true }) => {
+                Err(Lost { error, request: Some(spare), unsent, stale: true }) if again || unsent => {
                     tracing::debug!(host = %key, %error, "a pooled connection was closed; trying another");
-                    request = *again;
+                    request = *spare;
                 }
                 Err(lost) => return Err(lost.error),
             }
@@ -66,20 +80,15 @@ impl Transport {
         self.exchange(link, request, &key).await.map_err(|lost| lost.error)
     }
 
-    async fn exchange(
-        &self,
-        link: Link,
-        request: http::Request<Full<bytes::Bytes>>,
-        key: &Key,
-    ) -> Result<Inbound, Lost> {
+    async fn exchange(&self, link: Link, request: http::Request<Outgoing>, key: &Key) -> Result<Inbound, Lost> {
         let reused = link.reused;
         // The body is a reference-counted slice: a copy of the request is cheap, and only pooled
         // connections can need it.
-        let spare = reused.then(|| Box::new(request.clone()));
+        let spare = if reused { again(&request).map(Box::new) } else { None };
         let lose = |error: hyper::Error| {
             let stale = reused
                 && (error.is_canceled() || error.is_closed() || error.is_incomplete_message() || is_reset(&error));
-            Lost { error: broken(key, error), request: spare.clone(), stale }
+            Lost { unsent: error.is_canceled(), error: broken(key, error), request: spare, stale }
         };
         match link.sender {
             Sender::Http1 { mut send, mut driver } => {
@@ -99,7 +108,12 @@ impl Transport {
 
 fn inbound(parts: http::response::Parts, mut body: Body) -> Result<Inbound, Lost> {
     if let Some(encoding) = parts.headers.get(header::CONTENT_ENCODING) {
-        body = body.decoded(encoding.as_bytes()).map_err(|error| Lost { error, request: None, stale: false })?;
+        body = body.decoded(encoding.as_bytes()).map_err(|error| Lost {
+            error,
+            request: None,
+            unsent: false,
+            stale: false,
+        })?;
     }
     Ok(Inbound { status: parts.status, headers: parts.headers, body })
 }
@@ -107,11 +121,24 @@ fn inbound(parts: http::response::Parts, mut body: Body) -> Result<Inbound, Lost
 /// A request that got no answer.
 struct Lost {
     error: Error,
-    request: Option<Box<http::Request<Full<bytes::Bytes>>>>,
+    request: Option<Box<http::Request<Outgoing>>>,
+    /// Whether nothing of it was sent.
+    unsent: bool,
     stale: bool,
 }
 
-fn outgoing(request: HttpRequest, route: &Route) -> Result<http::Request<Full<bytes::Bytes>>> {
+/// The request once more, if its body is whole.
+fn again(request: &http::Request<Outgoing>) -> Option<http::Request<Outgoing>> {
+    let body = request.body().again()?;
+    let mut copy = http::Request::new(body);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    copy.headers_mut().clone_from(request.headers());
+    copy.extensions_mut().clone_from(request.extensions());
+    Some(copy)
+}
+
+fn outgoing(request: http::Request<Outgoing>, route: &Route) -> Result<http::Request<Outgoing>> {
     let (mut parts, body) = request.into_parts();
     let authority = parts.uri.authority().ok_or_else(|| no_host(&parts.uri))?;
     if !parts.headers.contains_key(header::HOST) {
@@ -131,14 +158,14 @@ fn outgoing(request: HttpRequest, route: &Route) -> Result<http::Request<Full<by
         parts.uri = http::Uri::from_parts(origin).map_err(|_| no_host(&full))?;
         parts.extensions.insert(FullUri(full));
     }
-    Ok(http::Request::from_parts(parts, Full::new(body)))
+    Ok(http::Request::from_parts(parts, body))
 }
 
 /// The absolute address, which HTTP/2 wants in its pseudo headers.
 #[derive(Clone)]
 struct FullUri(http::Uri);
 
-fn http2(mut request: http::Request<Full<bytes::Bytes>>) -> http::Request<Full<bytes::Bytes>> {
+fn http2(mut request: http::Request<Outgoing>) -> http::Request<Outgoing> {
     if let Some(FullUri(uri)) = request.extensions_mut().remove::<FullUri>() {
         *request.uri_mut() = uri;
     }

@@ -13,15 +13,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use http::Uri;
-use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use parking_lot::Mutex;
 use sabir_types::Result;
 
-use super::connect::{Connected, Io, Route};
+use super::{
+    Outgoing,
+    connect::{Connected, Io, Route},
+};
 
 /// How long a connection may wait. Most servers close theirs after 60 seconds or more.
 const IDLE: Duration = Duration::from_secs(50);
@@ -59,8 +60,8 @@ impl fmt::Debug for Key {
     }
 }
 
-type Http1Send = http1::SendRequest<Full<Bytes>>;
-type Http1Connection = http1::Connection<Io, Full<Bytes>>;
+type Http1Send = http1::SendRequest<Outgoing>;
+type Http1Connection = http1::Connection<Io, Outgoing>;
 
 /// The half of an HTTP/1 connection that reads and writes the socket.
 pub(super) struct Driver(Option<Pin<Box<Http1Connection>>>);
@@ -105,7 +106,7 @@ pub(super) struct Link {
 
 pub(super) enum Sender {
     Http1 { send: Http1Send, driver: Driver },
-    Http2(http2::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Outgoing>),
 }
 
 struct Waiting {
@@ -117,7 +118,7 @@ struct Waiting {
 #[derive(Default)]
 struct Host {
     http1: Vec<Waiting>,
-    http2: Option<http2::SendRequest<Full<Bytes>>>,
+    http2: Option<http2::SendRequest<Outgoing>>,
 }
 
 /// All waiting connections.

@@ -9,7 +9,9 @@ use sabir_types::{
 };
 use sabir_wire::anthropic::{decode, emit, error, glance};
 
-use crate::{Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Provider, Spec, Target};
+use crate::{
+    Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Passage, Provider, Spec, Target, parts,
+};
 
 /// The provider type `anthropic`.
 #[derive(Debug)]
@@ -83,6 +85,15 @@ impl Provider for Anthropic {
         let models = list.get("data").and_then(Value::as_array);
         let models = models.ok_or_else(|| Error::bad_upstream("list of models has no `data`"))?;
         Ok(models.iter().filter_map(|model| model.get("id")?.as_str()).map(str::to_owned).collect())
+    }
+
+    fn has_passage(&self) -> bool {
+        true
+    }
+
+    fn passage(&self, passage: &Passage<'_>, to: &Target<'_>) -> Result<Parts> {
+        let path = parts::with_query(passage.path, passage.query);
+        Ok(request(passage.method.clone(), &path, to)?.into_parts().0)
     }
 
     fn decode(&self, req: &Request, to: &Target<'_>, resp: &HttpResponse) -> Result<Response> {

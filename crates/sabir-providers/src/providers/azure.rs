@@ -4,17 +4,18 @@
 //! * A deployment's name stands where OpenAI has the model's: in the path
 //!   (`/openai/deployments/NAME/…?api-version=DATE`) or, in the v1 form, in the body.
 //! * `api-key` carries a key of the resource, `Authorization` an Entra ID token.
+//! * Pictures and sound have the same methods; moderation is not among them.
 //! * The first event of a stream may have no choice, and an answer that the filter took has no message.
 //!
 //! Invariant: which form a call has depends on the configuration alone; exactly one of the two
 //! headers carries the credential.
 
-use http::{HeaderValue, Method, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 use sabir_types::{Error, Operation, Protocol, Request, Response, Result, Secret};
 use sabir_wire::openai::emit::Dialect;
 
 use crate::{
-    Capabilities, CredentialScheme, Decoder, Encoded, Glance, HttpResponse, Provider, Spec, Target,
+    Capabilities, CredentialScheme, Decoder, Encoded, Glance, HttpResponse, Passage, Provider, Spec, Target,
     openai_compat::{OpenAiCompat, Quirks, USUAL},
     parts,
 };
@@ -27,6 +28,18 @@ pub(super) struct Azure;
 const VERSION: &str = "2025-04-01-preview";
 /// The same for the Foundry's own address.
 const FOUNDRY_VERSION: &str = "2024-05-01-preview";
+
+/// What has the deployment in its path, where that is the form.
+const DEPLOYED: [&str; 8] = [
+    "completions",
+    "chat/completions",
+    "embeddings",
+    "audio/transcriptions",
+    "audio/translations",
+    "audio/speech",
+    "images/generations",
+    "images/edits",
+];
 
 /// What all forms have in common; the dialect of versions from `2024-12-01` on, and of the v1 form.
 static COMPAT: OpenAiCompat = compat(Dialect { max_tokens: "max_completion_tokens", ..DIALECT });
@@ -50,7 +63,21 @@ const fn compat(dialect: Dialect) -> OpenAiCompat {
             key_env: &["AZURE_API_KEY", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN"],
             key_required: true,
             shorthand: false,
-            can: Capabilities { custom_tools: true, audio: true, file: true, ..USUAL },
+            can: Capabilities {
+                operations: &[
+                    Operation::Chat,
+                    Operation::Embed,
+                    Operation::Image,
+                    Operation::ImageEdit,
+                    Operation::Speech,
+                    Operation::Transcribe,
+                    Operation::Translate,
+                ],
+                custom_tools: true,
+                audio: true,
+                file: true,
+                ..USUAL
+            },
             docs: "https://learn.microsoft.com/azure/ai-foundry/openai/reference",
         },
         quirks: Quirks { dialect, lists_models: false, ..Quirks::NONE },
@@ -92,6 +119,51 @@ impl<'t> Form<'t> {
         Ok((form, resource))
     }
 
+    /// The address of a request that goes through as it came.
+    fn passage(self, resource: &str, passage: &Passage<'_>, model: &str) -> String {
+        let named = |into: &'static str| {
+            move |name: &str| match name {
+                "model" | "deployment" if !model.is_empty() => Some(format!("{into}={}", parts::segment(model))),
+                _ => None,
+            }
+        };
+        let given = passage.query.unwrap_or_default();
+        let (path, query, version) = match self {
+            Self::Deployment { version } => {
+                let deployment = match (model, passage.deployment) {
+                    ("", deployment) => deployment.map(str::to_owned),
+                    (_, None) if !DEPLOYED.contains(&passage.path) => None,
+                    (model, _) => Some(parts::segment(model)),
+                };
+                let path = match deployment {
+                    Some(deployment) => format!("openai/deployments/{deployment}/{}", passage.path),
+                    None => format!("openai/{}", passage.path),
+                };
+                // Realtime names the deployment in the query; a caller's body is in the caller's version.
+                let query = parts::query(given, &[], |name| match name {
+                    "model" if passage.path == "realtime" && model.is_empty() => {
+                        let member = given.split('&').find(|member| member.starts_with("model="))?;
+                        Some(member.replacen("model", "deployment", 1))
+                    }
+                    _ => named("deployment")(name),
+                });
+                let has = given.split('&').any(|member| member.starts_with("api-version="));
+                (path, query, (!has).then_some(version))
+            }
+            Self::V1 { version } => {
+                let query = parts::query(given, &["api-version"], named("model"));
+                (format!("openai/v1/{}", passage.path), query, version)
+            }
+            Self::Foundry { version } => {
+                let query = parts::query(given, &["api-version"], named("model"));
+                (format!("models/{}", passage.path), query, Some(version))
+            }
+        };
+        let version = version.map(|version| format!("api-version={}", parts::segment(version)));
+        let query = query.into_iter().chain(version).collect::<Vec<_>>().join("&");
+        format!("{resource}/{}", parts::with_query(&path, Some(&query)))
+    }
+
     fn url(self, resource: &str, method: &str, deployment: &str) -> String {
         match self {
             Self::Deployment { version } => {
@@ -130,23 +202,26 @@ impl Provider for Azure {
 
     fn head(&self, operation: Operation, _stream: bool, to: &Target<'_>) -> Result<Parts> {
         let method = match operation {
-            Operation::Chat => "chat/completions",
-            Operation::Embed => "embeddings",
-            other => return Err(Error::unsupported("model", format!("provider `azure` has no {}", other.as_str()))),
+            Operation::Moderate | Operation::Rerank => None,
+            operation => parts::path(operation),
         };
+        let method = method.ok_or_else(|| parts::lacks("azure", operation))?;
         let (form, resource) = Form::of(to)?;
         let mut request = parts::request(Method::POST, &form.url(resource, method, to.model))?;
         let headers = request.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        match to.key {
-            Some(key) if is_token(key) => {
-                headers.insert(header::AUTHORIZATION, parts::credential("azure", "Bearer ", key)?);
-            }
-            Some(key) => {
-                headers.insert("api-key", parts::credential("azure", "", key)?);
-            }
-            None => {}
-        }
+        authorize(headers, to)?;
+        Ok(request.into_parts().0)
+    }
+
+    fn has_passage(&self) -> bool {
+        true
+    }
+
+    fn passage(&self, passage: &Passage<'_>, to: &Target<'_>) -> Result<Parts> {
+        let (form, resource) = Form::of(to)?;
+        let mut request = parts::request(passage.method.clone(), &form.passage(resource, passage, to.model))?;
+        authorize(request.headers_mut(), to)?;
         Ok(request.into_parts().0)
     }
 
@@ -173,6 +248,19 @@ impl Provider for Azure {
     fn error(&self, resp: &HttpResponse) -> Error {
         COMPAT.error(resp)
     }
+}
+
+fn authorize(headers: &mut HeaderMap, to: &Target<'_>) -> Result<()> {
+    match to.key {
+        Some(key) if is_token(key) => {
+            headers.insert(header::AUTHORIZATION, parts::credential("azure", "Bearer ", key)?);
+        }
+        Some(key) => {
+            headers.insert("api-key", parts::credential("azure", "", key)?);
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 /// Whether a credential is an Entra ID token rather than a key of the resource: tokens are JWTs,

@@ -3,10 +3,11 @@
 //! Facts: <https://www.volcengine.com/docs/82379/1494384>, checked 2026-11 (abroad it is
 //! `ark.ap-southeast.bytepluses.com/api/v3`): a model is a dated name or an endpoint `ep-…`; thinking by `thinking`; no
 //! seed, one answer.
+//! Images: <https://www.volcengine.com/docs/82379/1541523>.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 
-use sabir_types::{ErrorKind, Protocol};
+use sabir_types::{ErrorKind, Operation, Protocol};
 use sabir_wire::openai::{
     decode::Reading,
     emit::{Dialect, ReasoningStyle},
@@ -26,7 +27,13 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
         key_env: &["ARK_API_KEY"],
         key_required: true,
         shorthand: true,
-        can: Capabilities { seed: false, n: false, video: true, ..USUAL },
+        can: Capabilities {
+            operations: &[Operation::Chat, Operation::Embed, Operation::Image],
+            seed: false,
+            n: false,
+            video: true,
+            ..USUAL
+        },
         docs: "https://www.volcengine.com/docs/82379/1494384",
     },
     quirks: Quirks {

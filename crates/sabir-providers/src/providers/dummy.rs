@@ -17,9 +17,10 @@ use sabir_types::{
 use serde_json::json;
 
 use crate::{
-    Capabilities, Decoder, Encoded, HttpResponse, Outbound, Provider, Script, Spec, Step, StepOutcome, Target,
+    Capabilities, Decoder, Encoded, HttpResponse, Outbound, Provider, Script, Spec, Step, StepOutcome, Target, parts,
 };
 
+mod media;
 mod text;
 
 pub(super) static PROVIDER: Dummy = Dummy {
@@ -32,7 +33,7 @@ pub(super) static PROVIDER: Dummy = Dummy {
         key_required: false,
         shorthand: true,
         can: Capabilities {
-            operations: &[Operation::Chat, Operation::Embed],
+            operations: &Operation::TRANSLATED,
             stream: true,
             tools: true,
             parallel_tool_calls: true,
@@ -105,7 +106,7 @@ impl Provider for Dummy {
         let script = match req {
             Request::Chat(chat) => self.chat(chat, to),
             Request::Embed(embed) => self.embed(embed, to),
-            _ => return Err(Error::unsupported("model", "provider `dummy` has no such operation")),
+            other => self.media(other, to)?,
         };
         Ok((Outbound::Script(script), Vec::new()))
     }
@@ -184,6 +185,12 @@ impl Dummy {
     }
 
     fn answer(&self, chat: &ChatRequest, to: &Target<'_>) -> Result<Answer> {
+        self.fails(to)?;
+        text::answer(chat, to.model)
+    }
+
+    /// What the names of models mean that fail.
+    fn fails(&self, to: &Target<'_>) -> Result<()> {
         let model = to.model;
         if model.starts_with("error") {
             let message = format!("Error sending request to Dummy provider for model '{model}'.");
@@ -196,7 +203,16 @@ impl Dummy {
         if model == "test_key" && to.key.is_none_or(|key| key.expose() != "good_key") {
             return Err(Error::new(ErrorKind::Authentication, "Invalid API key for Dummy provider"));
         }
-        text::answer(chat, model)
+        Ok(())
+    }
+
+    /// Pictures, sound, transcripts, verdicts and orders.
+    fn media(&self, req: &Request, to: &Target<'_>) -> Result<Script> {
+        let answer = media::answer(req, to.model).ok_or_else(|| parts::lacks("dummy", req.operation()))?;
+        let outcome = self.fails(to).and(answer).map(|answer| StepOutcome::Whole(Box::new(answer)));
+        let mut script = texts(to.model, "");
+        script.steps.push(Step { wait: Speed::of(to).first(to.model, false), outcome });
+        Ok(script)
     }
 
     fn embed(&self, embed: &EmbedRequest, to: &Target<'_>) -> Script {

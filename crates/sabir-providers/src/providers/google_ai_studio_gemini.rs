@@ -8,9 +8,11 @@ use http::{HeaderValue, Method, Uri, header, request::Parts};
 use sabir_types::{
     Error, ErrorKind, Event, Map, Operation, Protocol, Request, Response, Result, UpstreamError, Value, Warning,
 };
-use sabir_wire::gemini::{decode, embed, emit, error, glance};
+use sabir_wire::gemini::{decode, embed, emit, error, glance, image};
 
-use crate::{Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Outbound, Provider, Spec, Target};
+use crate::{
+    Capabilities, Decoder, Encoded, Glance, HttpRequest, HttpResponse, Outbound, Passage, Provider, Spec, Target, parts,
+};
 
 /// The provider type `google_ai_studio_gemini`.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ static SPEC: Spec = Spec {
     key_required: true,
     shorthand: true,
     can: Capabilities {
-        operations: &[Operation::Chat, Operation::Embed],
+        operations: &[Operation::Chat, Operation::Embed, Operation::Image, Operation::ImageEdit],
         stream: true,
         tools: true,
         image: true,
@@ -58,6 +60,8 @@ impl Provider for GoogleAiStudioGemini {
             Operation::Chat if stream => "streamGenerateContent?alt=sse",
             Operation::Chat => "generateContent",
             Operation::Embed => "batchEmbedContents",
+            Operation::Image | Operation::ImageEdit if image::is_imagen(to.model) => "predict",
+            Operation::Image | Operation::ImageEdit => "generateContent",
             other => return Err(no_such(other)),
         };
         call(method, to)
@@ -68,6 +72,7 @@ impl Provider for GoogleAiStudioGemini {
         let body = match req {
             Request::Chat(chat) => emit::chat(chat, to.model, &mut warnings)?,
             Request::Embed(embed) => embed::emit(embed, to.model, &mut warnings)?,
+            Request::Image(picture) => image::emit(picture, to.model, &mut warnings)?,
             other => return Err(no_such(other.operation())),
         };
         Ok(Encoded { body: Bytes::from(body), warnings })
@@ -113,10 +118,25 @@ impl Provider for GoogleAiStudioGemini {
         Ok(models.iter().filter_map(name).collect())
     }
 
+    fn has_passage(&self) -> bool {
+        true
+    }
+
+    fn passage(&self, passage: &Passage<'_>, to: &Target<'_>) -> Result<Parts> {
+        // The caller's key may stand in the query.
+        let query = passage.query.and_then(|query| parts::query(query, &["key"], |_| None));
+        let path = parts::with_query(passage.path, query.as_deref());
+        let base = to.api_base.unwrap_or(BASE).trim_end_matches('/');
+        // Uploads have the version elsewhere, so the path brings it.
+        let root = base.rsplit_once('/').filter(|(_, last)| last.starts_with("v1")).map_or(base, |(root, _)| root);
+        let at = Target { api_base: Some(root), ..*to };
+        Ok(request(passage.method.clone(), &path, &at)?.into_parts().0)
+    }
+
     fn decode(&self, req: &Request, to: &Target<'_>, resp: &HttpResponse) -> Result<Response> {
         match req {
-            Request::Chat(_) => {
-                let mut answer = decode::chat(&resp.body)?;
+            Request::Chat(chat) => {
+                let mut answer = decode::chat_after(&resp.body, decode::calls_in(chat))?;
                 if answer.model.is_empty() {
                     to.model.clone_into(&mut answer.model);
                 }
@@ -130,12 +150,14 @@ impl Provider for GoogleAiStudioGemini {
                 }
                 Ok(Response::Embed(Box::new(answer)))
             }
+            Request::Image(_) => Ok(Response::Image(Box::new(image::decode(&resp.body, to.model)?))),
             other => Err(no_such(other.operation())),
         }
     }
 
-    fn decoder(&self, _req: &Request, to: &Target<'_>) -> Box<dyn Decoder> {
-        Box::new(Stream { wire: decode::ChatStream::new(), model: to.model.to_owned() })
+    fn decoder(&self, req: &Request, to: &Target<'_>) -> Box<dyn Decoder> {
+        let before = if let Request::Chat(chat) = req { decode::calls_in(chat) } else { 0 };
+        Box::new(Stream { wire: decode::ChatStream::new().after(before), model: to.model.to_owned() })
     }
 
     fn passes(&self, operation: Operation, body: &[u8]) -> bool {
@@ -148,6 +170,7 @@ impl Provider for GoogleAiStudioGemini {
         match operation {
             Operation::Chat => glance::chat(body).map(seen),
             Operation::Embed => glance::embeddings(body).map(seen),
+            Operation::Image | Operation::ImageEdit => Ok(Glance { usage: image::glance(body)?, ..Glance::default() }),
             other => Err(no_such(other)),
         }
     }

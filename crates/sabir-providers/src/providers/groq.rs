@@ -2,6 +2,7 @@
 //!
 //! Facts: <https://console.groq.com/docs/openai>, checked 2026-11: no `logit_bias`, `logprobs`, `messages[].name` (400);
 //! `n` is 1; usage also comes as `x_groq.usage`.
+//! Transcripts, translations and speech: <https://console.groq.com/docs/speech-to-text>, `/docs/text-to-speech`.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 
@@ -22,7 +23,13 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
         key_env: &["GROQ_API_KEY"],
         key_required: true,
         shorthand: true,
-        can: Capabilities { operations: &[Operation::Chat], logit_bias: false, logprobs: false, n: false, ..USUAL },
+        can: Capabilities {
+            operations: &[Operation::Chat, Operation::Speech, Operation::Transcribe, Operation::Translate],
+            logit_bias: false,
+            logprobs: false,
+            n: false,
+            ..USUAL
+        },
         docs: "https://console.groq.com/docs/openai",
     },
     quirks: Quirks {

@@ -3,10 +3,11 @@
 //! Facts: <https://docs.mistral.ai/api>, checked 2026-11: unknown members are refused (422), among them
 //! `max_completion_tokens`, `stream_options`, `seed` (it is `random_seed`), `store`, `user`; tool call ids have nine
 //! letters or digits; usage always comes on a stream.
+//! Transcripts: `/audio/transcriptions`. A verdict of `/moderations` has categories of its own, and no `flagged`.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 
-use sabir_types::Protocol;
+use sabir_types::{Operation, Protocol};
 use sabir_wire::openai::emit::Dialect;
 
 use crate::{
@@ -23,7 +24,14 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
         key_env: &["MISTRAL_API_KEY"],
         key_required: true,
         shorthand: true,
-        can: Capabilities { file: true, audio: true, logit_bias: false, top_k: true, ..USUAL },
+        can: Capabilities {
+            operations: &[Operation::Chat, Operation::Embed, Operation::Transcribe, Operation::Moderate],
+            file: true,
+            audio: true,
+            logit_bias: false,
+            top_k: true,
+            ..USUAL
+        },
         docs: "https://docs.mistral.ai/api",
     },
     quirks: Quirks {
@@ -47,6 +55,7 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
             "\"name\":null",
             "\"developer\"",
         ],
+        translated: &[Operation::Moderate],
         ..Quirks::NONE
     },
 };

@@ -18,6 +18,7 @@ mod groq;
 mod huggingface;
 mod hunyuan;
 mod hyperbolic;
+mod jina;
 mod llama_cpp;
 mod lm_studio;
 mod minimax;
@@ -35,6 +36,7 @@ mod together;
 mod vertex;
 mod vertex_anthropic;
 mod vllm;
+mod voyage;
 mod xai;
 mod zhipu;
 
@@ -48,7 +50,7 @@ static ALL: &[&dyn Provider] = &[
     &google_ai_studio_gemini::GoogleAiStudioGemini,
     &baichuan::PROVIDER,
     &cerebras::PROVIDER,
-    &cohere::PROVIDER,
+    &cohere::Cohere,
     &dashscope::PROVIDER,
     &deepseek::PROVIDER,
     &doubao::PROVIDER,
@@ -57,6 +59,7 @@ static ALL: &[&dyn Provider] = &[
     &huggingface::PROVIDER,
     &hunyuan::PROVIDER,
     &hyperbolic::PROVIDER,
+    &jina::PROVIDER,
     &llama_cpp::PROVIDER,
     &lm_studio::PROVIDER,
     &minimax::PROVIDER,
@@ -73,6 +76,7 @@ static ALL: &[&dyn Provider] = &[
     &vertex::Vertex,
     &vertex_anthropic::VertexAnthropic,
     &vllm::PROVIDER,
+    &voyage::PROVIDER,
     &xai::PROVIDER,
     &zhipu::PROVIDER,
 ];

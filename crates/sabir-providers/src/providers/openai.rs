@@ -4,7 +4,7 @@
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 
-use sabir_types::Protocol;
+use sabir_types::{Operation, Protocol};
 use sabir_wire::openai::emit::Dialect;
 
 use crate::{
@@ -22,7 +22,22 @@ pub(super) static PROVIDER: WithResponses = WithResponses(OpenAiCompat {
         key_env: &["OPENAI_API_KEY"],
         key_required: true,
         shorthand: true,
-        can: Capabilities { custom_tools: true, audio: true, file: true, ..USUAL },
+        can: Capabilities {
+            operations: &[
+                Operation::Chat,
+                Operation::Embed,
+                Operation::Image,
+                Operation::ImageEdit,
+                Operation::Speech,
+                Operation::Transcribe,
+                Operation::Translate,
+                Operation::Moderate,
+            ],
+            custom_tools: true,
+            audio: true,
+            file: true,
+            ..USUAL
+        },
         docs: "https://platform.openai.com/docs/api-reference",
     },
     quirks: Quirks {

@@ -2,10 +2,11 @@
 //!
 //! Facts: <https://openrouter.ai/docs>, checked 2026-11: thinking by a `reasoning` object, replayed unmodified as
 //! `reasoning_details`; errors may come inside a chunk that also has choices.
+//! Reranking: <https://openrouter.ai/docs/api-reference/rerank>.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 
-use sabir_types::Protocol;
+use sabir_types::{Operation, Protocol};
 use sabir_wire::openai::emit::{Dialect, ReasoningStyle};
 
 use crate::{
@@ -22,7 +23,13 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
         key_env: &["OPENROUTER_API_KEY"],
         key_required: true,
         shorthand: true,
-        can: Capabilities { file: true, audio: true, top_k: true, ..USUAL },
+        can: Capabilities {
+            operations: &[Operation::Chat, Operation::Embed, Operation::Rerank],
+            file: true,
+            audio: true,
+            top_k: true,
+            ..USUAL
+        },
         docs: "https://openrouter.ai/docs/api-reference/overview",
     },
     quirks: Quirks {

@@ -1,10 +1,11 @@
 //! Together AI.
 //!
 //! Facts: <https://docs.together.ai>, checked 2026-11: the list of models is a bare array; finish reason `eos`.
+//! Images, speech, transcripts and `/rerank`: <https://docs.together.ai/reference>.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 
-use sabir_types::Protocol;
+use sabir_types::{Operation, Protocol};
 use sabir_wire::openai::emit::Dialect;
 
 use crate::{
@@ -21,7 +22,19 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
         key_env: &["TOGETHER_API_KEY"],
         key_required: true,
         shorthand: true,
-        can: Capabilities { top_k: true, ..USUAL },
+        can: Capabilities {
+            operations: &[
+                Operation::Chat,
+                Operation::Embed,
+                Operation::Image,
+                Operation::Speech,
+                Operation::Transcribe,
+                Operation::Translate,
+                Operation::Rerank,
+            ],
+            top_k: true,
+            ..USUAL
+        },
         docs: "https://docs.together.ai/docs/openai-api-compatibility",
     },
     quirks: Quirks { dialect: Dialect { replay: Some("reasoning"), ..Dialect::COMPATIBLE }, ..Quirks::NONE },

@@ -9,7 +9,7 @@
 use bytes::Bytes;
 use http::request::Parts;
 use sabir_types::{Error, Map, Operation, Protocol, Request, Response, Result, Value};
-use sabir_wire::gemini::{glance, predict};
+use sabir_wire::gemini::{glance, image, predict};
 
 use super::google_ai_studio_gemini::GoogleAiStudioGemini as Gemini;
 use crate::{
@@ -30,7 +30,7 @@ static SPEC: Spec = Spec {
     key_required: true,
     shorthand: false,
     can: Capabilities {
-        operations: &[Operation::Chat, Operation::Embed],
+        operations: &[Operation::Chat, Operation::Embed, Operation::Image, Operation::ImageEdit],
         stream: true,
         tools: true,
         image: true,
@@ -65,6 +65,8 @@ impl Provider for Vertex {
             Operation::Chat if stream => "streamGenerateContent?alt=sse",
             Operation::Chat => "generateContent",
             Operation::Embed => "predict",
+            Operation::Image | Operation::ImageEdit if image::is_imagen(to.model) => "predict",
+            Operation::Image | Operation::ImageEdit => "generateContent",
             other => return Err(no_such(other)),
         };
         Ok(google_cloud::call(SPEC.id, &format!("{}:{method}", resource(to)), to)?.into_parts().0)

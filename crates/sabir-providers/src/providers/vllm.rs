@@ -2,10 +2,11 @@
 //!
 //! Facts: <https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html>, checked 2026-11: thinking is
 //! switched by `chat_template_kwargs`; thoughts come as `reasoning`.
+//! Transcripts, translations and `/rerank` of models that have them.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 
-use sabir_types::Protocol;
+use sabir_types::{Operation, Protocol};
 use sabir_wire::openai::emit::{Dialect, ReasoningStyle};
 
 use crate::{
@@ -22,7 +23,19 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
         key_env: &["VLLM_API_KEY"],
         key_required: false,
         shorthand: false,
-        can: Capabilities { top_k: true, audio: true, video: true, ..USUAL },
+        can: Capabilities {
+            operations: &[
+                Operation::Chat,
+                Operation::Embed,
+                Operation::Transcribe,
+                Operation::Translate,
+                Operation::Rerank,
+            ],
+            top_k: true,
+            audio: true,
+            video: true,
+            ..USUAL
+        },
         docs: "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
     },
     quirks: Quirks {

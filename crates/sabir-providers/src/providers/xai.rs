@@ -2,10 +2,11 @@
 //!
 //! Facts: <https://docs.x.ai/docs/api-reference>, checked 2026-11: a wrong key is 400 with a string as `error`; usage
 //! counts thinking apart.
+//! Images: <https://docs.x.ai/docs/guides/image-generations>.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 
-use sabir_types::Protocol;
+use sabir_types::{Operation, Protocol};
 use sabir_wire::openai::emit::Dialect;
 
 use crate::{
@@ -22,7 +23,11 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
         key_env: &["XAI_API_KEY"],
         key_required: true,
         shorthand: true,
-        can: Capabilities { logit_bias: false, ..USUAL },
+        can: Capabilities {
+            operations: &[Operation::Chat, Operation::Embed, Operation::Image],
+            logit_bias: false,
+            ..USUAL
+        },
         docs: "https://docs.x.ai/docs/api-reference",
     },
     quirks: Quirks {

@@ -3,10 +3,11 @@
 //! Facts: <https://docs.bigmodel.cn/api-reference>, checked 2026-11 (abroad it is `api.z.ai`): a key `id.secret` signs a
 //! token; `tool_choice` is `auto`; temperature and top_p lie between 0 and 1; one stop text; JSON mode, but no schema;
 //! thoughts go back as `reasoning_content`; what an error means is in its number.
+//! Images, speech, transcripts and `/rerank` have OpenAI's paths below `/v4`; its moderation has another form.
 //!
 //! Invariant: data only; what differs from OpenAI is named here with its source.
 
-use sabir_types::{ErrorKind, Protocol};
+use sabir_types::{ErrorKind, Operation, Protocol};
 use sabir_wire::openai::{
     decode::Reading,
     emit::{Choices, Dialect, ReasoningStyle},
@@ -28,6 +29,14 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
         key_required: true,
         shorthand: true,
         can: Capabilities {
+            operations: &[
+                Operation::Chat,
+                Operation::Embed,
+                Operation::Image,
+                Operation::Speech,
+                Operation::Transcribe,
+                Operation::Rerank,
+            ],
             seed: false,
             penalties: false,
             logit_bias: false,

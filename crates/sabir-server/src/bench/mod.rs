@@ -11,11 +11,11 @@ mod report;
 mod scenarios;
 
 use std::{
+    ffi::OsString,
     fs,
     io::{self, Write},
     net::SocketAddr,
     path::PathBuf,
-    process::ExitCode,
 };
 
 use anyhow::{Context, Result, bail};
@@ -97,12 +97,17 @@ struct Peer {
 }
 
 /// Runs the benchmark, or the part of it that this process is.
-pub fn run(args: BenchArgs) -> Result<ExitCode> {
+///
+/// `program` is how this program is started, if not by itself alone.
+pub fn run(args: BenchArgs, program: Option<Vec<OsString>>) -> Result<()> {
+    if let Some(program) = program {
+        process::started_by(program);
+    }
     match args.part {
         Some(Part::Mock(mock)) => mock::run(&mock)?,
         None => measure(&args.options)?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn measure(options: &Options) -> Result<()> {

@@ -3,12 +3,14 @@
 //! Invariant: whatever was started is ended when its handle goes, also when a run fails halfway.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::{OnceLock, mpsc},
     thread,
     time::Duration,
 };
@@ -38,14 +40,39 @@ pub(super) struct Memory {
     pub(super) peak: u64,
 }
 
+/// How this program is started, if not by itself alone.
+static PROGRAM: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// Says how this program is started: the command, and what comes before its own arguments.
+pub(super) fn started_by(program: Vec<OsString>) {
+    // It is said once, by the one who runs the command.
+    drop(PROGRAM.set(program));
+}
+
+/// The program that this is, alone in a file of its own.
+pub(super) fn own_file() -> Result<Option<PathBuf>> {
+    if PROGRAM.get().is_some() {
+        return Ok(None);
+    }
+    env::current_exe().context("this program's own path is not known").map(Some)
+}
+
+fn program() -> Result<Vec<OsString>> {
+    match (PROGRAM.get(), own_file()?) {
+        (Some(program), _) => Ok(program.clone()),
+        (None, file) => Ok(file.into_iter().map(Into::into).collect()),
+    }
+}
+
 impl Process {
     /// Starts this program with other arguments and waits for the line that says where it listens.
     pub(super) fn start(args: &[&str], ready: &'static str, folder: &Path) -> Result<Self> {
         let name = args.join(" ");
-        let program = env::current_exe().context("this program's own path is not known")?;
+        let mut program = program()?.into_iter();
         let log_path = folder.join("log.txt");
         let log = fs::File::create(&log_path).with_context(|| format!("{} could not be made", log_path.display()))?;
-        let mut command = Command::new(program);
+        let mut command = Command::new(program.next().unwrap_or_default());
+        command.args(program);
         command.args(args).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         // The settings of whoever runs the benchmark are not what is measured.
         for (key, _) in env::vars_os() {

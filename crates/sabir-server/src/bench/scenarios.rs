@@ -16,7 +16,7 @@ use super::{
     Only, Options,
     load::{self, Round, Shot},
     mock, process,
-    process::{Memory, Process},
+    process::{Memory, Process, own_file},
     progress,
     report::{Column, Figures, Report, Table, quantile},
 };
@@ -125,8 +125,12 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
 }
 
 fn facts(options: &Options) -> Result<Vec<(&'static str, serde_json::Value)>> {
-    let program = env::current_exe().context("this program's own path is not known")?;
-    let size = fs::metadata(&program).with_context(|| format!("{} is unreadable", program.display()))?.len();
+    let size = match own_file()? {
+        Some(program) => {
+            Some(fs::metadata(&program).with_context(|| format!("{} is unreadable", program.display()))?.len())
+        }
+        None => None,
+    };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let build = if cfg!(debug_assertions) { "debug: not worth comparing" } else { "release" };
     Ok(vec![

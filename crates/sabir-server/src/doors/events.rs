@@ -17,11 +17,11 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderValue, header};
 use http_body::{Body as HttpBody, Frame as BodyFrame};
-use sabir_engine::{Frame, FrameStream};
+use sabir_engine::Frame;
 use tokio::time::Sleep;
 
 /// How long a stream may be silent before a comment says that it is still there.
-const SILENCE: Duration = Duration::from_secs(15);
+pub const SILENCE: Duration = Duration::from_secs(15);
 
 /// Turns frames into a door's own events.
 pub trait FrameWriter: Send + Unpin + 'static {
@@ -40,7 +40,7 @@ pub trait FrameWriter: Send + Unpin + 'static {
 }
 
 /// The response to a streamed call.
-pub fn respond(frames: FrameStream, writer: impl FrameWriter) -> Response {
+pub fn respond(frames: impl Stream<Item = Frame> + Send + Unpin + 'static, writer: impl FrameWriter) -> Response {
     let kind = HeaderValue::from_static(writer.content_type());
     let body = Events { frames, writer, sleep: None, last: Instant::now(), over: false };
     let mut response = Body::new(body).into_response();
@@ -52,15 +52,15 @@ pub fn respond(frames: FrameStream, writer: impl FrameWriter) -> Response {
     response
 }
 
-struct Events<W> {
-    frames: FrameStream,
+struct Events<S, W> {
+    frames: S,
     writer: W,
     sleep: Option<Pin<Box<Sleep>>>,
     last: Instant,
     over: bool,
 }
 
-impl<W: FrameWriter> HttpBody for Events<W> {
+impl<S: Stream<Item = Frame> + Unpin, W: FrameWriter> HttpBody for Events<S, W> {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
@@ -97,7 +97,7 @@ impl<W: FrameWriter> HttpBody for Events<W> {
     }
 }
 
-impl<W: FrameWriter> Events<W> {
+impl<S, W: FrameWriter> Events<S, W> {
     fn keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Bytes>, std::convert::Infallible>>> {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(SILENCE)));
         loop {

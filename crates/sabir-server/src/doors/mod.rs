@@ -7,8 +7,20 @@ mod fallback;
 pub mod gemini;
 pub mod model_manager;
 pub mod openai;
+mod pass_through;
 pub mod responses;
 pub mod shared;
 pub mod tensorzero;
 
+use std::sync::Arc;
+
+use sabir_engine::tasks::Tasks;
+
+use crate::app::WeakApp;
+
 pub use fallback::{not_allowed, unknown};
+
+/// Says who runs the tasks that the doors queue.
+pub fn handle(tasks: &Arc<Tasks>, app: &WeakApp) {
+    responses::handle(tasks, app);
+}

@@ -82,7 +82,10 @@ pub fn set_facts(headers: &mut HeaderMap, facts: &Facts) {
     headers.reserve(12);
     set(headers, "x-sabir-inference-id", &facts.inference_id.to_string());
     set(headers, "x-sabir-episode-id", &facts.episode_id.to_string());
-    set(headers, "x-sabir-model", &facts.model_name);
+    // A relayed call may name no model.
+    if !facts.model_name.is_empty() {
+        set(headers, "x-sabir-model", &facts.model_name);
+    }
     set(headers, "x-sabir-provider", &facts.provider_name);
     headers.insert("x-sabir-overhead-us", HeaderValue::from(facts.overhead_us));
     if facts.cached {

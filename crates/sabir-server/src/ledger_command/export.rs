@@ -39,6 +39,7 @@ async fn write(args: &ExportArgs, ledger: &dyn Ledger, out: &mut dyn Write) -> R
             after,
             before: args.before,
             include_failed: true,
+            include_hidden: true,
             order_by: vec![OrderBy { key: OrderKey::Timestamp, descending: false }],
             limit: Some(limit),
             ..InferenceQuery::default()

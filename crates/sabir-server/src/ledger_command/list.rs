@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use sabir_store::{InferenceQuery, Ledger, Record, Status};
+use sabir_store::{Filter, InferenceQuery, Ledger, Record, Status};
 
 use super::{
     ListArgs, json, newest,
@@ -13,7 +13,9 @@ use super::{
 /// Runs the command.
 pub(super) async fn run(args: &ListArgs, ledger: &dyn Ledger, out: &mut dyn Write) -> Result<()> {
     let mut rows = Vec::new();
-    let query = InferenceQuery { episode_id: args.episode, ..InferenceQuery::default() };
+    let tag = |(key, value): &(String, String)| Filter::Tag { key: key.clone(), value: value.clone(), equal: true };
+    let filter = (!args.tags.is_empty()).then(|| Filter::And(args.tags.iter().map(tag).collect()));
+    let query = InferenceQuery { episode_id: args.episode, filter, ..InferenceQuery::default() };
     if args.limit > 0 {
         newest(ledger, query, |record| {
             let fits = args.model.as_ref().is_none_or(|model| is_of(&record, model))

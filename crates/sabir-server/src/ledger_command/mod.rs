@@ -55,6 +55,9 @@ struct ListArgs {
     /// Only of this episode.
     #[arg(long, value_name = "ID")]
     episode: Option<Uuid>,
+    /// Only with this label, also several times (`--tag org_id=acme --tag user_id=ada`).
+    #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = tag)]
+    tags: Vec<(String, String)>,
     /// Only those that failed or whose caller left.
     #[arg(long)]
     failed: bool,
@@ -98,6 +101,12 @@ struct StatsArgs {
     json: bool,
 }
 
+/// A label and its value.
+fn tag(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected a label and its value, like `org_id=acme`")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 /// Runs the command on the ledger in this directory.
 pub fn run(args: &LedgerArgs, data_dir: &Path, out: &mut dyn Write) -> Result<()> {
     let path = data_dir.join(FILE);
@@ -136,7 +145,8 @@ async fn newest(ledger: &dyn Ledger, query: InferenceQuery, mut take: impl FnMut
     let mut before = query.before;
     let mut size = 20;
     loop {
-        let page = InferenceQuery { before, include_failed: true, limit: Some(size), ..query.clone() };
+        let page =
+            InferenceQuery { before, include_failed: true, include_hidden: true, limit: Some(size), ..query.clone() };
         let records = ledger.inferences(page).await?;
         let is_last = (records.len() as u64) < size;
         size = next_size(size, &records);

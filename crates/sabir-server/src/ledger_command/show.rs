@@ -20,7 +20,8 @@ const NEAR: usize = 5_000;
 /// Runs the command.
 pub(super) async fn run(args: &ShowArgs, ledger: &dyn Ledger, out: &mut dyn Write) -> Result<()> {
     let id = args.id;
-    let query = InferenceQuery { ids: Some(vec![id]), include_failed: true, ..InferenceQuery::default() };
+    let query =
+        InferenceQuery { ids: Some(vec![id]), include_failed: true, include_hidden: true, ..InferenceQuery::default() };
     if let Some(record) = ledger.inferences(query).await?.first() {
         return Ok(inference(record, &feedback(ledger, record).await?, args.raw, out)?);
     }
@@ -44,7 +45,7 @@ async fn feedback(ledger: &dyn Ledger, record: &Record) -> Result<Vec<FeedbackRo
 }
 
 async fn episode(id: Uuid, ledger: &dyn Ledger, out: &mut dyn Write) -> Result<()> {
-    let query = InferenceQuery { episode_id: Some(id), ..InferenceQuery::default() };
+    let query = InferenceQuery { episode_id: Some(id), include_hidden: true, ..InferenceQuery::default() };
     let mut records = Vec::new();
     newest(ledger, query, |record| {
         records.push(list::strip(record));
@@ -62,7 +63,7 @@ async fn part_of(id: Uuid, ledger: &dyn Ledger) -> Result<Option<(String, Uuid)>
     let mut call = None;
     let mut targets = Vec::new();
     let mut seen = 0;
-    let query = InferenceQuery { before: Some(id), ..InferenceQuery::default() };
+    let query = InferenceQuery { before: Some(id), include_hidden: true, ..InferenceQuery::default() };
     newest(ledger, query, |record| {
         let inference = record.inference.id;
         if record.calls.iter().any(|row| row.id == id) {

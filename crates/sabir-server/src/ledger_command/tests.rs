@@ -285,3 +285,22 @@ fn pages_shrink_when_bodies_are_large() {
     record.calls[0].raw_request = Bytes::from(vec![b' '; 16 << 20]);
     assert_eq!(next_size(20, &[record]), 1);
 }
+
+#[test]
+fn a_list_is_of_those_with_a_label() {
+    let (mut first, mut second) = (chat("a", "one"), chat("b", "two"));
+    let tags = |user: &str| vec![("org_id".to_owned(), "acme".to_owned()), ("user_id".to_owned(), user.to_owned())];
+    (first.inference.tags, second.inference.tags) = (tags("ada"), tags("a=b"));
+    let kept = Kept::of(vec![entry(&first), entry(&second), entry(&chat("c", "three"))]);
+    for (labels, wanted) in [
+        (&["--tag", "org_id=acme"][..], &["b", "a"][..]),
+        (&["--tag", "org_id=acme", "--tag", "user_id=ada"], &["a"]),
+        (&["--tag", "user_id=a=b"], &["b"]),
+        (&["--tag", "org_id=other"], &[]),
+        (&[], &["c", "b", "a"]),
+    ] {
+        let rows = kept.lines(&[&["list", "--json"], labels].concat());
+        assert_eq!(rows.iter().map(|row| row["model"].as_str().unwrap()).collect::<Vec<_>>(), wanted, "{labels:?}");
+    }
+    assert!(Line::try_parse_from(["ledger", "list", "--tag", "acme"]).is_err());
+}

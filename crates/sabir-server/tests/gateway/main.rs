@@ -5,8 +5,10 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod background;
 mod caching;
 mod circuit;
+mod conversations;
 mod input;
 mod kill;
 mod leaving;
@@ -20,6 +22,7 @@ mod passing;
 mod prices;
 mod rate_limits;
 mod recording;
+mod relay;
 mod reload;
 mod responses;
 mod retries;

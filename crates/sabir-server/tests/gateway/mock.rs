@@ -236,6 +236,11 @@ async fn read_request(stream: &mut TcpStream, held: &mut Vec<u8>) -> Option<Seen
         }
     };
     let head = String::from_utf8(held[..end].to_vec()).unwrap();
+    if header(&head, "transfer-encoding").is_some() {
+        held.drain(..end);
+        let body = read_chunks(stream, held).await?;
+        return Some(Seen { head, body, at: Instant::now() });
+    }
     let length: usize = header(&head, "content-length").map_or(0, |v| v.parse().unwrap());
     while held.len() < end + length {
         if stream.read_buf(held).await.ok()? == 0 {
@@ -245,6 +250,29 @@ async fn read_request(stream: &mut TcpStream, held: &mut Vec<u8>) -> Option<Seen
     let body = held[end..end + length].to_vec();
     held.drain(..end + length);
     Some(Seen { head, body, at: Instant::now() })
+}
+
+/// A body in chunks, put together.
+async fn read_chunks(stream: &mut TcpStream, held: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let line = held.windows(2).position(|w| w == b"\r\n");
+        let size = line.map(|at| usize::from_str_radix(std::str::from_utf8(&held[..at]).unwrap(), 16).unwrap());
+        match (line, size) {
+            (Some(at), Some(size)) if held.len() >= at + 2 + size + 2 => {
+                body.extend_from_slice(&held[at + 2..at + 2 + size]);
+                held.drain(..at + 2 + size + 2);
+                if size == 0 {
+                    return Some(body);
+                }
+            }
+            _ => {
+                if stream.read_buf(held).await.ok()? == 0 {
+                    return None;
+                }
+            }
+        }
+    }
 }
 
 /// Writes these bytes.

@@ -3,9 +3,12 @@
 //! Invariant: one thread writes, others read; what was acknowledged is in the write-ahead log, and
 //! so survives the end of this process (with `sync_to_disk` also the machine's).
 
+mod conversations;
+mod files;
 mod query;
 mod reader;
 mod row;
+mod tasks;
 mod writer;
 
 use std::path::Path;
@@ -14,15 +17,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 use sabir_types::Uuid;
 
 use self::reader::Readers;
 use self::writer::Writer;
-use crate::{Ack, Answer, Entry, FeedbackRow, InferenceQuery, Ledger, Record, StoreError, TargetKind};
+use crate::{Ack, Answer, Entry, FeedbackRow, InferenceQuery, Ledger, Record, State, StoreError, TargetKind};
 
 /// The steps from an empty file to the tables of today. Steps are only added.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_ledger.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_ledger.sql"), include_str!("migrations/0002_state.sql")];
 /// How long to wait for another process that writes to the file.
 const BUSY: Duration = Duration::from_secs(1);
 const READERS: usize = 2;
@@ -123,6 +126,13 @@ impl Ledger for SqliteLedger {
         self.readers.ask(move |connection| reader::exists(connection, kind, id))
     }
 
+    fn hide(&self, id: Uuid) -> Answer<'_, bool> {
+        self.writer.change(SMALL, move |connection| {
+            let text = "INSERT OR IGNORE INTO hidden (id, at) SELECT id, ? FROM inference WHERE id = ?";
+            Ok(connection.prepare_cached(text)?.execute(params![now(), id.as_bytes()])? > 0)
+        })
+    }
+
     fn flush(&self) -> Answer<'_, ()> {
         Box::pin(self.writer.flush())
     }
@@ -134,6 +144,35 @@ impl Ledger for SqliteLedger {
             reading.await
         })
     }
+
+    fn state(self: Arc<Self>) -> Option<Arc<dyn State>> {
+        Some(self)
+    }
+}
+
+impl State for SqliteLedger {
+    fn sweep(&self, now: i64) -> Answer<'_, u64> {
+        self.writer.change(SMALL, move |connection| {
+            let tasks = connection.execute("DELETE FROM task WHERE expires <= ? AND state >= 2", [now])?;
+            let files = connection.execute("DELETE FROM file WHERE expires <= ?", [now])?;
+            let broken = "DELETE FROM file WHERE complete = 0 AND created <= ?";
+            let broken = connection.execute(broken, [now.saturating_sub(UPLOAD_MS)])?;
+            Ok((tasks + files + broken) as u64)
+        })
+    }
+}
+
+/// About what a change without a body takes in the queue.
+const SMALL: usize = 256;
+/// How far the keys of two rows' parts are from each other.
+const PARTS: i64 = 1 << 24;
+/// How long an upload may take.
+const UPLOAD_MS: i64 = 24 * 3600 * 1000;
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Bodies are a few kilobytes: on small pages each would need a chain of overflow pages.

@@ -46,6 +46,9 @@ pub(super) fn inferences(query: &InferenceQuery) -> Sql {
     if !query.include_failed {
         sql.push(" AND i.status = 0");
     }
+    if !query.include_hidden {
+        sql.push(" AND NOT EXISTS (SELECT 1 FROM hidden h WHERE h.id = i.id)");
+    }
     if let Some(filter) = &query.filter {
         sql.push(" AND ").filter(filter);
     }

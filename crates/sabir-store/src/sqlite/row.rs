@@ -268,7 +268,7 @@ pub(super) fn id_value(id: Uuid) -> Value {
 }
 
 /// A body: text where it is text, so that SQLite's own functions can read it.
-struct Body<'a>(&'a [u8]);
+pub(super) struct Body<'a>(pub(super) &'a [u8]);
 
 impl ToSql for Body<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -294,7 +294,7 @@ fn status(row: &Row<'_>, at: usize) -> Result<Status, StoreError> {
     }
 }
 
-fn unknown(what: &str, code: i64) -> StoreError {
+pub(super) fn unknown(what: &str, code: i64) -> StoreError {
     StoreError::Database(format!("unknown {what} `{code}`"))
 }
 
@@ -303,15 +303,15 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn count(row: &Row<'_>, at: usize) -> Result<Option<u64>, StoreError> {
+pub(super) fn count(row: &Row<'_>, at: usize) -> Result<Option<u64>, StoreError> {
     Ok(row.get::<_, Option<i64>>(at)?.and_then(|n| u64::try_from(n).ok()))
 }
 
-fn uuid(row: &Row<'_>, at: usize) -> Result<Uuid, StoreError> {
+pub(super) fn uuid(row: &Row<'_>, at: usize) -> Result<Uuid, StoreError> {
     Ok(Uuid::from_bytes(row.get(at)?))
 }
 
-fn body(row: &Row<'_>, at: usize) -> Result<Option<Bytes>, StoreError> {
+pub(super) fn body(row: &Row<'_>, at: usize) -> Result<Option<Bytes>, StoreError> {
     match row.get_ref(at)? {
         ValueRef::Null => Ok(None),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Ok(Some(Bytes::copy_from_slice(bytes))),
@@ -358,7 +358,7 @@ fn usage(row: &Row<'_>, at: usize) -> Result<Usage, StoreError> {
 }
 
 /// Labels as a JSON object. They are a map: of a key that is there twice, the last value is kept.
-fn tags_text(tags: &[(String, String)]) -> Option<String> {
+pub(super) fn tags_text(tags: &[(String, String)]) -> Option<String> {
     if tags.is_empty() {
         return None;
     }
@@ -367,7 +367,7 @@ fn tags_text(tags: &[(String, String)]) -> Option<String> {
     Some(serde_json::Value::Object(object).to_string())
 }
 
-fn tags(row: &Row<'_>, at: usize) -> Result<Vec<(String, String)>, StoreError> {
+pub(super) fn tags(row: &Row<'_>, at: usize) -> Result<Vec<(String, String)>, StoreError> {
     let Some(text) = row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from)? else {
         return Ok(Vec::new());
     };

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::reader::{self, Readers};
 use super::row::Statements;
-use crate::{Ack, Entry, FeedbackKind, StoreError};
+use crate::{Ack, Answer, Entry, FeedbackKind, StoreError};
 
 /// Above this, also those who would not wait for the disk are made to.
 const SLOW_BYTES: usize = 64 << 20;
@@ -46,18 +46,27 @@ enum Task {
     Flush,
     /// Try to write and answer how it went.
     Probe,
+    /// Something else than an entry, in a transaction of its own, and about how much memory it
+    /// holds. Gone once it is done.
+    Change(Option<Change>, usize),
 }
+
+/// A change of rows that are not the ledger's.
+type Change = Box<dyn FnOnce(&Connection) -> Result<(), StoreError> + Send>;
 
 impl Item {
     fn entry(&self) -> Option<&Entry> {
         match &self.task {
             Task::Write(entry) => Some(entry),
-            Task::Flush | Task::Probe => None,
+            Task::Flush | Task::Probe | Task::Change(..) => None,
         }
     }
 
     fn size(&self) -> usize {
-        self.entry().map_or(0, size)
+        match &self.task {
+            Task::Change(_, size) => *size,
+            _ => self.entry().map_or(0, size),
+        }
     }
 }
 
@@ -86,6 +95,19 @@ struct Queue {
     /// The writer sleeps until that many items are queued; 0 while it is awake.
     wake_at: usize,
     closed: bool,
+}
+
+impl Queue {
+    /// Why something of that size is not taken.
+    fn refusal(&self, bytes: usize) -> Option<StoreError> {
+        if self.closed {
+            Some(StoreError::Closed)
+        } else if self.bytes + bytes > FULL_BYTES && self.bytes > 0 {
+            Some(StoreError::Full { bytes: self.bytes })
+        } else {
+            None
+        }
+    }
 }
 
 #[derive(Default)]
@@ -134,14 +156,7 @@ impl Writer {
     pub(super) fn append(&self, entry: Entry) -> Ack {
         let bytes = size(&entry);
         let mut queue = self.shared.queue.lock();
-        let refusal = if queue.closed {
-            Some(StoreError::Closed)
-        } else if queue.bytes + bytes > FULL_BYTES && queue.bytes > 0 {
-            Some(StoreError::Full { bytes: queue.bytes })
-        } else {
-            None
-        };
-        if let Some(error) = refusal {
+        if let Some(error) = queue.refusal(bytes) {
             drop(queue);
             let (reply, receiver) = oneshot::channel();
             let _held = reply.send(Err(error));
@@ -156,6 +171,34 @@ impl Writer {
         };
         self.shared.push(queue, Item { task: Task::Write(entry), reply });
         ack
+    }
+
+    /// Runs this in a transaction of its own; what it gives comes back when that is committed.
+    pub(super) fn change<T: Send + 'static>(
+        &self,
+        size: usize,
+        change: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'static, T> {
+        let given = Arc::new(Mutex::new(None));
+        let slot = given.clone();
+        let change: Change = Box::new(move |connection| {
+            *slot.lock() = Some(change(connection)?);
+            Ok(())
+        });
+        let (reply, receiver) = oneshot::channel();
+        let mut queue = self.shared.queue.lock();
+        let refusal = queue.refusal(size);
+        if refusal.is_none() {
+            queue.bytes += size;
+            self.shared.push(queue, Item { task: Task::Change(Some(change), size), reply: Some(reply) });
+        }
+        Box::pin(async move {
+            if let Some(error) = refusal {
+                return Err(error);
+            }
+            receiver.await.unwrap_or(Err(StoreError::Closed))?;
+            given.lock().take().ok_or(StoreError::Closed)
+        })
     }
 
     /// Resolves when everything that was queued before is committed.
@@ -323,10 +366,11 @@ impl Work<'_> {
     }
 
     fn answer(&mut self, item: &mut Item, result: Result<(), StoreError>) {
-        let result = match item.task {
+        let result = match &mut item.task {
             Task::Write(_) => result,
             Task::Flush => self.lost.take().map_or(Ok(()), Err),
             Task::Probe => self.probe(),
+            Task::Change(change, _) => change.take().map_or(Ok(()), |change| self.change(change)),
         };
         match (item.reply.take(), result) {
             // Whoever left does not want to know.
@@ -348,6 +392,18 @@ impl Work<'_> {
             Ok(()) => self.succeeded(),
             Err(_) if self.connection.is_autocommit() => {}
             Err(_) => drop(self.connection.execute_batch("ROLLBACK")),
+        }
+        result
+    }
+
+    fn change(&mut self, change: Change) -> Result<(), StoreError> {
+        let begun = self.connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
+        let result = begun.and_then(|()| change(self.connection)).and_then(|()| {
+            self.connection.execute_batch("COMMIT")?;
+            Ok(())
+        });
+        if result.is_err() && !self.connection.is_autocommit() {
+            drop(self.connection.execute_batch("ROLLBACK"));
         }
         result
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use sabir_store::conformance::plain;
 use sabir_store::sqlite::Options;
-use sabir_store::{Entry, InferenceQuery, Ledger, SqliteLedger, StoreError};
+use sabir_store::{Entry, InferenceQuery, Ledger, SqliteLedger, State, StoreError};
 
 struct Opened {
     ledger: Arc<SqliteLedger>,
@@ -28,6 +28,10 @@ impl Opened {
         &*self.ledger
     }
 
+    fn state(&self) -> &dyn State {
+        &*self.ledger
+    }
+
     fn file(&self) -> PathBuf {
         self.folder.path().join("deep/er/ledger.db")
     }
@@ -39,6 +43,7 @@ fn plainly() -> Opened {
 
 mod conformance {
     sabir_store::ledger_conformance!(super::plainly());
+    sabir_store::state_conformance!(super::plainly());
 }
 
 fn entry() -> Entry {

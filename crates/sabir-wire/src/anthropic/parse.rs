@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::block::{self, Fault, Mark};
+use crate::signed;
 
 /// Reads a request. Errors say where (`messages.0.content.1.text`).
 pub fn chat(body: &[u8]) -> Result<ChatRequest> {
@@ -115,7 +116,8 @@ fn turn(message: Turn<'_>) -> Result<Message, Fault> {
         other => return Err(Fault::new(format!("must be `user` or `assistant`, got `{other}`")).under("role")),
     };
     let content = message.content.ok_or_else(|| Fault::new("`content` is missing"))?;
-    let content = block::content(content).map_err(|fault| fault.under("content"))?;
+    let mut content = block::content(content).map_err(|fault| fault.under("content"))?;
+    signed::gather(&mut content);
     Ok(Message { role, content, name: None, rest: message.rest })
 }
 

@@ -1,7 +1,8 @@
 //! Ids for tool calls that the provider gave none.
 //!
-//! Invariant: an id depends on the answer alone, so that a retried or replayed answer has the same
-//! ids; ids made here never go out on the wire, where calls and results then match by name and order.
+//! Invariant: an id depends on the conversation and its answer alone, so that a retried or replayed
+//! answer has the same ids, and no two calls of a conversation have the same; ids made here never go
+//! out on the wire, where calls and results then match by name and order.
 
 use sabir_types::Map;
 use serde_json::Value;
@@ -14,11 +15,12 @@ pub(super) fn is_ours(id: &str) -> bool {
     id.starts_with(OURS)
 }
 
-/// The id of the `number`th call of an answer, or of one that has no id itself but calls `name`.
-pub(super) fn of_answer(response: Option<&str>, name: &str, choice: u32, number: u32) -> String {
+/// The id of the `number`th call of an answer. `before`: how many calls its conversation held
+/// already, which tells answers apart that have no id of their own.
+pub(super) fn of_answer(response: Option<&str>, before: usize, choice: u32, number: u32) -> String {
     match response {
         Some(response) => format!("{OURS}{response}_{choice}_{number}"),
-        None => format!("{OURS}{:016x}_{choice}_{number}", fnv(name.as_bytes())),
+        None => format!("{OURS}after{before}_{choice}_{number}"),
     }
 }
 
@@ -33,9 +35,4 @@ pub(super) fn arguments(args: Option<Value>) -> String {
         None | Some(Value::Null) => Value::Object(Map::new()).to_string(),
         Some(args) => args.to_string(),
     }
-}
-
-/// FNV-1a: short, and the same in every build, unlike the standard library's hasher.
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -11,6 +11,7 @@ pub mod error;
 mod finish;
 pub mod glance;
 mod ids;
+pub mod image;
 pub mod model;
 pub mod parse;
 mod part;
@@ -19,6 +20,8 @@ pub mod render;
 mod schema;
 mod seal;
 mod usage;
+
+pub(crate) use seal::SEALED;
 
 use std::borrow::Cow;
 

@@ -18,6 +18,8 @@ use super::SIGNERS;
 
 /// What stands before the packed thought: six bytes, so that they end with a digit of base64.
 const PREFIX: &[u8] = b"sabir:";
+/// The same in base64.
+pub(crate) const SEALED: &str = "c2FiaXI6";
 
 /// Whether a thought is another provider's.
 pub(super) fn is_foreign(provider: Option<&str>) -> bool {
@@ -35,7 +37,7 @@ pub(super) fn seal(thinking: &Thinking) -> String {
 /// Unpacks a signature that [`seal`] made; the text is the part's own, unless it was only the summary.
 pub(super) fn unseal(signature: &str, text: &str) -> Option<Thinking> {
     // Cheap to see for nearly every signature.
-    if !signature.starts_with("c2FiaXI6") {
+    if !signature.starts_with(SEALED) {
         return None;
     }
     let standard = signature.trim_end_matches('=').replace('-', "+").replace('_', "/");

@@ -6,10 +6,11 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sabir_types::{
     EmbedFormat, EmbedInput, EmbedRequest, EmbedResponse, Error, Map, Protocol, Request, Rest, Result, Value, Vector,
+    Warning,
 };
 use serde_json::json;
 
-use super::{decode::usage, error, parse};
+use super::{decode::input_usage, error, parse};
 
 /// Reads an embeddings request.
 pub fn parse(body: &[u8]) -> Result<Request> {
@@ -80,19 +81,51 @@ fn input(value: Value) -> Result<EmbedInput> {
     }
 }
 
+/// How a provider's embeddings differ from OpenAI's.
+#[derive(Debug, Clone, Copy)]
+pub struct Dialect {
+    /// The member that says how long a vector should be.
+    pub dimensions: &'static str,
+    /// The member that says how vectors are written.
+    pub format: &'static str,
+    /// Whether numbers may be asked for by name; otherwise they are what comes unasked.
+    pub names_float: bool,
+    /// Whether `user` is known.
+    pub user: bool,
+}
+
+impl Dialect {
+    /// As OpenAI has it.
+    pub const OPENAI: Self =
+        Self { dimensions: "dimensions", format: "encoding_format", names_float: true, user: true };
+
+    /// Whether a body can go to the provider as it is.
+    pub fn fits(&self, body: &[u8]) -> bool {
+        let has = |name: &str| memchr::memmem::find(body, format!("\"{name}\"").as_bytes()).is_some();
+        let other = |own: &str, openai: &str| own != openai && has(openai);
+        !other(self.dimensions, "dimensions")
+            && !other(self.format, "encoding_format")
+            && (self.names_float || !has("encoding_format") || !has("float"))
+            && (self.user || !has("user"))
+    }
+}
+
 /// Writes an embeddings request.
-pub fn emit(req: &EmbedRequest, model: &str) -> Result<Vec<u8>> {
+pub fn emit(req: &EmbedRequest, model: &str, dialect: &Dialect, warnings: &mut Vec<Warning>) -> Result<Vec<u8>> {
     let mut out = Map::new();
     out.insert("model".into(), model.into());
     out.insert("input".into(), json!(req.input));
     if let Some(dimensions) = req.dimensions {
-        out.insert("dimensions".into(), dimensions.into());
+        out.insert(dialect.dimensions.into(), dimensions.into());
     }
-    if let Some(format) = req.format {
-        out.insert("encoding_format".into(), json!(format));
+    if let Some(format) = req.format.filter(|format| dialect.names_float || *format != EmbedFormat::Float) {
+        out.insert(dialect.format.into(), json!(format));
     }
-    if let Some(user) = &req.user {
-        out.insert("user".into(), user.as_str().into());
+    match &req.user {
+        Some(user) if dialect.user => drop(out.insert("user".into(), user.as_str().into())),
+        Some(_) => warnings
+            .push(Warning { param: "user".into(), message: "left out: the provider has no such parameter".into() }),
+        None => {}
     }
     if req.rest.protocol == Some(Protocol::OpenAi) {
         for (name, value) in &req.rest.members {
@@ -121,7 +154,7 @@ pub fn decode(body: &[u8]) -> Result<EmbedResponse> {
         vectors.push((index, vector(item, at)?));
     }
     vectors.sort_by_key(|(index, _)| *index);
-    let usage = all.remove("usage").filter(Value::is_object).map(|raw| usage(&raw)).unwrap_or_default();
+    let usage = all.remove("usage").filter(Value::is_object).map(|raw| input_usage(&raw)).unwrap_or_default();
     let model = match all.remove("model") {
         Some(Value::String(model)) => model,
         _ => String::new(),
@@ -196,13 +229,27 @@ mod tests {
         for input in [r#""a""#, r#"["a","b"]"#, "[1,2]", "[[1],[2,3]]"] {
             let body = format!(r#"{{"model":"m","input":{input},"dimensions":3,"encoding_format":"base64","new":1}}"#);
             let Request::Embed(req) = parse(body.as_bytes()).unwrap() else { panic!("not an embedding") };
-            let emitted: Value = serde_json::from_slice(&emit(&req, "m").unwrap()).unwrap();
+            let emitted: Value =
+                serde_json::from_slice(&emit(&req, "m", &Dialect::OPENAI, &mut Vec::new()).unwrap()).unwrap();
             assert_eq!(emitted, serde_json::from_str::<Value>(&body).unwrap());
         }
         for input in ["[]", "{}", "5", r#"["a",1]"#, "[1,-2]"] {
             let error = parse(format!(r#"{{"input":{input}}}"#).as_bytes()).unwrap_err();
             assert_eq!(error.param(), Some("input"), "{input}");
         }
+    }
+
+    #[test]
+    fn a_dialect_renames_members() {
+        let dialect = Dialect { dimensions: "output_dimension", names_float: false, user: false, ..Dialect::OPENAI };
+        let body = br#"{"model":"m","input":"a","dimensions":3,"encoding_format":"float","user":"u"}"#;
+        let Request::Embed(req) = parse(body).unwrap() else { panic!("not an embedding") };
+        let mut warnings = Vec::new();
+        let emitted: Value = serde_json::from_slice(&emit(&req, "m", &dialect, &mut warnings).unwrap()).unwrap();
+        assert_eq!(emitted, json!({"model": "m", "input": "a", "output_dimension": 3}));
+        assert_eq!((warnings.len(), warnings[0].param.as_str()), (1, "user"));
+        assert!(!dialect.fits(body) && Dialect::OPENAI.fits(body));
+        assert!(dialect.fits(br#"{"model":"m","input":"a","encoding_format":"base64"}"#));
     }
 
     #[test]

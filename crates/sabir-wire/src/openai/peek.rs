@@ -5,17 +5,19 @@
 
 use std::{borrow::Cow, fmt, ops::Range};
 
-use sabir_types::{Error, Result};
+use sabir_types::{Error, Operation, Result};
 use serde::{
     Deserializer,
     de::{Error as _, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
+use crate::multipart;
+
 /// What the door must know of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peek {
-    /// The model, as the caller wrote it. Empty only after [`deployment`] or [`embedding_deployment`].
+    /// The model, as the caller wrote it. Empty only where the request need not name it.
     pub model: String,
     /// Where the model's name stands in the body, quotes included.
     pub model_at: Option<Range<usize>>,
@@ -58,6 +60,48 @@ pub fn embedding_deployment(body: &[u8]) -> Result<Peek> {
     look(body, Rules { model: false, needs: "input" })
 }
 
+/// Looks at a request for pictures, sound, verdicts or an order, or at a form. `named`: the model stands
+/// elsewhere, or there is a usual one.
+pub fn media(operation: Operation, body: &[u8], named: bool) -> Result<Peek> {
+    let needs = match operation {
+        Operation::Image | Operation::ImageEdit => "prompt",
+        Operation::Rerank => "query",
+        Operation::Transcribe | Operation::Translate => "file",
+        _ => "input",
+    };
+    let rules = Rules { model: !named, needs };
+    if multipart::boundary(body).is_some() { form(body, rules) } else { look(body, rules) }
+}
+
+/// Looks at a form, whose model's name stands without quotes.
+fn form(body: &[u8], rules: Rules) -> Result<Peek> {
+    let mut peek = Peek::default();
+    let mut needed = false;
+    let mut names: Vec<Cow<'_, str>> = Vec::new();
+    for part in multipart::parse(body)? {
+        needed |= part.name == rules.needs;
+        match &*part.name {
+            "model" | "stream" if names.contains(&part.name) => {
+                return Err(Error::bad_request(format!("`{}` is there twice", part.name)).with_param(&*part.name));
+            }
+            "model" => {
+                part.text()?.clone_into(&mut peek.model);
+                peek.model_at = Some(part.at.clone());
+            }
+            "stream" => peek.stream = matches!(part.text()?.to_ascii_lowercase().as_str(), "true" | "1"),
+            name => peek.extended |= name.starts_with("tensorzero::"),
+        }
+        names.push(part.name);
+    }
+    if peek.model.is_empty() && rules.model {
+        return Err(Error::bad_request("`model` is missing: expected a model's name").with_param("model"));
+    }
+    if !needed {
+        return Err(Error::bad_request(format!("`{}` is missing", rules.needs)).with_param(rules.needs));
+    }
+    Ok(peek)
+}
+
 #[derive(Clone, Copy)]
 struct Rules {
     model: bool,
@@ -70,6 +114,8 @@ struct Top<'a> {
     model: Option<&'a RawValue>,
     messages: Option<&'a RawValue>,
     input: Option<&'a RawValue>,
+    prompt: Option<&'a RawValue>,
+    query: Option<&'a RawValue>,
     stream: Option<&'a RawValue>,
     stream_options: Option<&'a RawValue>,
     functions: Option<&'a RawValue>,
@@ -99,7 +145,13 @@ fn look(body: &[u8], rules: Rules) -> Result<Peek> {
         }
         None => {}
     }
-    let needed = if rules.needs == "messages" { top.messages } else { top.input };
+    let needed = match rules.needs {
+        "messages" => top.messages,
+        "prompt" => top.prompt,
+        "query" => top.query,
+        "input" => top.input,
+        name => return Err(Error::bad_request(format!("`{name}` is missing: expected a form")).with_param(name)),
+    };
     let Some(needed) = needed.filter(|raw| !is_null(raw)) else {
         return Err(Error::bad_request(format!("`{}` is missing", rules.needs)).with_param(rules.needs));
     };
@@ -163,6 +215,8 @@ impl<'de> Visitor<'de> for TopVisitor {
                 "model" => (&mut top.model, "model"),
                 "messages" => (&mut top.messages, "messages"),
                 "input" => (&mut top.input, "input"),
+                "prompt" => (&mut top.prompt, "prompt"),
+                "query" => (&mut top.query, "query"),
                 "stream" => (&mut top.stream, "stream"),
                 "stream_options" => (&mut top.stream_options, "stream_options"),
                 "functions" => (&mut top.functions, "functions"),

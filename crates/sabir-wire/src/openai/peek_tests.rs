@@ -117,3 +117,29 @@ fn a_deployment_needs_no_model() {
     let error = embedding(br#"{"model":"m"}"#).expect_err("refused");
     assert_eq!((error.message(), error.param()), ("`input` is missing", Some("input")));
 }
+
+#[test]
+fn a_form_is_looked_at_as_an_object_is() {
+    let form = |parts: &[(&str, &str)]| {
+        let mut writer = crate::multipart::Writer::new();
+        parts.iter().for_each(|(name, text)| writer.text(name, *text));
+        writer.finish()
+    };
+    let body = form(&[("file", "x"), ("model", "whisper-1"), ("stream", "True")]);
+    let seen = media(Operation::Transcribe, &body, false).unwrap();
+    assert_eq!((seen.model.as_str(), seen.stream, seen.extended), ("whisper-1", true, false));
+    assert_eq!(&body[seen.model_at.unwrap()], b"whisper-1");
+    for (parts, param) in [
+        (&[("model", "m")][..], "file"),
+        (&[("file", "x")], "model"),
+        (&[("file", "x"), ("model", "m"), ("model", "n")], "model"),
+    ] {
+        let error = media(Operation::Transcribe, &form(parts), false).unwrap_err();
+        assert_eq!(error.param(), Some(param), "{parts:?}");
+    }
+    let object = br#"{"model":"m"}"#;
+    assert_eq!(media(Operation::Transcribe, object, false).unwrap_err().param(), Some("file"));
+    assert_eq!(media(Operation::Image, object, false).unwrap_err().param(), Some("prompt"));
+    let seen = media(Operation::Moderate, br#"{"input":"x"}"#, true).unwrap();
+    assert_eq!((seen.model.as_str(), seen.model_at), ("", None));
+}

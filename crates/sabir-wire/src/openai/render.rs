@@ -7,10 +7,13 @@
 use std::collections::BTreeMap;
 
 use sabir_types::{
-    Block, CallKind, ChatResponse, Choice, Delta, Error, ErrorKind, Event, FinishReason, Map, Source, ToolCall, Usage,
-    Value,
+    Block, CallKind, ChatResponse, Choice, Delta, Error, ErrorKind, Event, FinishReason, Map, Source, Thinking,
+    ToolCall, Usage, Value,
 };
 use serde_json::json;
+
+use super::details;
+use crate::signed::{self, Spread};
 
 /// What an answer says about itself.
 #[derive(Debug, Clone)]
@@ -23,6 +26,8 @@ pub struct Frame {
     pub model: String,
     /// Whether the caller speaks of `functions` and expects `function_call`.
     pub legacy_functions: bool,
+    /// The provider type that answers: its hidden thoughts are packed for it alone.
+    pub maker: Option<String>,
     /// Members to add to the answer and to every chunk.
     pub extra: Map<String, Value>,
 }
@@ -92,7 +97,9 @@ fn choice(choice: &Choice, frame: &Frame) -> Value {
     let (mut text, mut refusal, mut thought) = (None::<String>, None::<String>, None::<String>);
     let (mut notes, mut calls) = (Vec::new(), Vec::new());
     let add = |slot: &mut Option<String>, more: &str| slot.get_or_insert_default().push_str(more);
-    for block in &choice.content {
+    let content = signed::spread(&choice.content, frame.maker.as_deref());
+    let mut packed = Vec::new();
+    for block in &*content {
         match block {
             Block::Text(block) => {
                 add(&mut text, &block.text);
@@ -105,6 +112,8 @@ fn choice(choice: &Choice, frame: &Frame) -> Value {
                 }
                 if let Some(details) = block.rest.get("reasoning_details") {
                     message.insert("reasoning_details".into(), details.clone());
+                } else if details::hides(block) {
+                    packed.push(details::pack(block, frame.maker.as_deref(), packed.len()));
                 }
             }
             Block::ToolCall(call) => calls.push(call),
@@ -136,6 +145,9 @@ fn choice(choice: &Choice, frame: &Frame) -> Value {
             }
             Block::ToolResult(_) => {}
         }
+    }
+    if !packed.is_empty() {
+        message.insert("reasoning_details".into(), packed.into());
     }
     message.insert("content".into(), text.map_or(Value::Null, Value::from));
     message.insert("refusal".into(), refusal.map_or(Value::Null, Value::from));
@@ -192,12 +204,17 @@ pub struct ChunkWriter {
     tail: String,
     /// What every chunk begins with, up to its choices.
     head: String,
+    spread: Spread,
 }
 
 #[derive(Debug, Default)]
 struct ChoiceState {
     begun: bool,
     calls: Vec<Call>,
+    /// The thought that is open, and its block.
+    thought: Option<(u32, Box<Thinking>)>,
+    /// How many thoughts were packed.
+    packed: usize,
 }
 
 #[derive(Debug)]
@@ -212,38 +229,46 @@ impl ChunkWriter {
     /// A writer. `usage_wanted`: the caller asked for usage.
     pub fn new(frame: Frame, usage_wanted: bool) -> Self {
         let (head, tail) = around(&frame, usage_wanted, None, None);
-        Self { frame, usage_wanted, choices: BTreeMap::new(), head, tail }
+        Self { frame, usage_wanted, choices: BTreeMap::new(), head, tail, spread: Spread::default() }
     }
 
     /// Writes events.
     pub fn events(&mut self, events: &[Event], out: &mut Vec<u8>) {
+        let mut spread = std::mem::take(&mut self.spread);
         for event in events {
-            match event {
-                Event::Delta { choice, block, delta } => self.delta(*choice, *block, delta, out),
-                Event::Logprobs { choice, data } => {
-                    self.begin(*choice, out);
-                    let choice = json!({"index": choice, "delta": {}, "logprobs": data, "finish_reason": null});
-                    self.write(&choice.to_string(), out);
-                }
-                Event::Finish { choice, reason, .. } => {
-                    self.begin(*choice, out);
-                    self.fill_empty_calls(*choice, out);
-                    let reason = finish_reason(*reason, self.frame.legacy_functions);
-                    let choice = json!({"index": choice, "delta": {}, "logprobs": null, "finish_reason": reason});
-                    self.write(&choice.to_string(), out);
-                }
-                Event::Meta { service_tier, system_fingerprint } => {
-                    (self.head, self.tail) =
-                        around(&self.frame, self.usage_wanted, service_tier.as_deref(), system_fingerprint.as_deref());
-                }
-                // Usage goes into the last chunk; the start is told by the frame.
-                _ => {}
+            spread.take(event, |event| self.put(event, out));
+        }
+        self.spread = spread;
+    }
+
+    fn put(&mut self, event: &Event, out: &mut Vec<u8>) {
+        match event {
+            Event::Delta { choice, block, delta } => self.delta(*choice, *block, delta, out),
+            Event::Logprobs { choice, data } => {
+                self.begin(*choice, out);
+                let choice = json!({"index": choice, "delta": {}, "logprobs": data, "finish_reason": null});
+                self.write(&choice.to_string(), out);
             }
+            Event::Finish { choice, reason, .. } => {
+                self.begin(*choice, out);
+                self.show_hidden(*choice, None, out);
+                self.fill_empty_calls(*choice, out);
+                let reason = finish_reason(*reason, self.frame.legacy_functions);
+                let choice = json!({"index": choice, "delta": {}, "logprobs": null, "finish_reason": reason});
+                self.write(&choice.to_string(), out);
+            }
+            Event::Meta { service_tier, system_fingerprint } => {
+                (self.head, self.tail) =
+                    around(&self.frame, self.usage_wanted, service_tier.as_deref(), system_fingerprint.as_deref());
+            }
+            // Usage goes into the last chunk; the start is told by the frame.
+            _ => {}
         }
     }
 
     /// Writes the end: usage if it was asked for, and the marker.
     pub fn end(&mut self, usage: &Usage, out: &mut Vec<u8>) {
+        std::mem::take(&mut self.spread).end(|event| self.put(event, out));
         if self.choices.is_empty() {
             // A stream without any choice would leave clients without an answer to return.
             self.begin(0, out);
@@ -268,11 +293,30 @@ impl ChunkWriter {
     }
 
     fn delta(&mut self, choice: u32, block: u32, delta: &Delta, out: &mut Vec<u8>) {
+        self.show_hidden(choice, Some(block), out);
         match delta {
             Delta::Text { text } => self.say(choice, "content", &json!(text), out),
             Delta::Refusal { text } => self.say(choice, "refusal", &json!(text), out),
-            Delta::Thinking { text } | Delta::ThinkingSummary { text, .. } => {
+            Delta::Thinking { text } => {
+                append(&mut self.hidden(choice, block).text, text);
                 self.say(choice, "reasoning_content", &json!(text), out);
+            }
+            Delta::ThinkingSummary { part, text } => {
+                let summary = &mut self.hidden(choice, block).summary;
+                let part = *part as usize;
+                if summary.len() <= part {
+                    summary.resize(part + 1, String::new());
+                }
+                summary[part].push_str(text);
+                self.say(choice, "reasoning_content", &json!(text), out);
+            }
+            Delta::ThinkingId { id } => self.hidden(choice, block).id = Some(id.clone()),
+            Delta::Opaque { data } => append(&mut self.hidden(choice, block).opaque, data),
+            // A signature of a text has no place in this protocol.
+            Delta::Signature { signature } => {
+                if let Some((_, thinking)) = &mut self.choices.entry(choice).or_default().thought {
+                    append(&mut thinking.signature, signature);
+                }
             }
             Delta::Citation { data } => self.say(choice, "annotations", &json!([data]), out),
             Delta::ToolCall { id, name, kind } => {
@@ -308,8 +352,27 @@ impl ChunkWriter {
                 }
                 self.say(choice, "audio", &Value::Object(audio), out);
             }
-            // Signatures and opaque state have no place in this protocol's chunks.
             _ => {}
+        }
+    }
+
+    /// The thought that is open.
+    fn hidden(&mut self, choice: u32, block: u32) -> &mut Thinking {
+        let state = self.choices.entry(choice).or_default();
+        &mut state.thought.get_or_insert_with(|| (block, Box::default())).1
+    }
+
+    /// Writes what was hidden of a thought when something else follows: `next` is the block that does.
+    fn show_hidden(&mut self, choice: u32, next: Option<u32>, out: &mut Vec<u8>) {
+        let Some(state) = self.choices.get_mut(&choice) else { return };
+        if state.thought.as_ref().is_none_or(|(block, _)| Some(*block) == next) {
+            return;
+        }
+        let Some((_, thinking)) = state.thought.take() else { return };
+        if details::hides(&thinking) {
+            let details = json!([details::pack(&thinking, self.frame.maker.as_deref(), state.packed)]);
+            state.packed += 1;
+            self.say(choice, "reasoning_details", &details, out);
         }
     }
 
@@ -371,6 +434,10 @@ impl ChunkWriter {
         out.extend_from_slice(self.tail.as_bytes());
         out.extend_from_slice(b"\n\n");
     }
+}
+
+fn append(slot: &mut Option<String>, text: &str) {
+    slot.get_or_insert_default().push_str(text);
 }
 
 /// What stands before and after the choices of every chunk.

@@ -6,7 +6,7 @@ use super::*;
 use crate::openai::decode;
 
 fn frame() -> Frame {
-    Frame { id: "x".into(), created: 5, model: "m".into(), legacy_functions: false, extra: Map::new() }
+    Frame { id: "x".into(), created: 5, model: "m".into(), legacy_functions: false, maker: None, extra: Map::new() }
 }
 
 fn events() -> Vec<Event> {

@@ -9,12 +9,10 @@ pub mod decode;
 pub mod emit;
 pub mod error;
 mod fields;
+mod namespace;
 pub mod parse;
 pub mod render;
 mod thought;
-
-/// What an `encrypted_content` begins with that holds the thought of a provider of another protocol.
-pub const SEALED: &str = crate::anthropic::block::SEALED;
 
 /// Provider types whose encrypted thoughts mean something to this protocol's servers.
 const SIGNERS: [&str; 2] = ["openai", "azure"];

@@ -7,7 +7,10 @@ use sabir_types::{Map, Thinking, Value};
 use serde_json::json;
 
 use super::SIGNERS;
-use crate::anthropic::block::{seal, unseal};
+use crate::{
+    anthropic::block::{seal, unseal},
+    signed,
+};
 
 /// Reads a reasoning item.
 pub(super) fn read(item: &Value) -> Thinking {
@@ -44,6 +47,11 @@ pub(super) fn item(thinking: &Thinking, id: &str, maker: Option<&str>) -> Value 
         out.insert("encrypted_content".into(), hidden.into());
     }
     Value::Object(out)
+}
+
+/// The id that its item has: the provider's own, if there is one.
+pub(super) fn name(thinking: &Thinking) -> Option<String> {
+    thinking.id.clone().filter(|id| !signed::is_of_call(id))
 }
 
 /// The parts of a summary.

@@ -7,6 +7,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sabir_types::{Block, Map, Media, Result, Source, Text, Thinking, ToolCall, ToolResult, Unknown, Value};
 
 use super::parse::{needs_function, text, wrong};
+use crate::signed;
+
+/// The member of a thought's `extra_data` that holds the thought's own id.
+pub(super) const ID: &str = "id";
 
 /// Reads the content of a message: a text, a block, or several.
 pub(super) fn read(content: Value, path: &str) -> Result<Vec<Block>> {
@@ -104,8 +108,14 @@ impl Members<'_> {
             Some(_) => return Err(wrong(&format!("{}.summary", self.path), "expected an array")),
         };
         let mut rest = Map::new();
+        let mut id = None;
         if let Some(extra) = self.all.remove("extra_data").filter(|value| !value.is_null()) {
-            rest.insert("extra_data".into(), extra);
+            match extra.get(ID).and_then(Value::as_str).filter(|id| signed::is_of_call(id)) {
+                Some(of_call) => id = Some(of_call.to_owned()),
+                None => {
+                    rest.insert("extra_data".into(), extra);
+                }
+            }
         }
         let provider = match self.take("provider_type")? {
             Some(provider) => Some(provider),
@@ -116,6 +126,7 @@ impl Members<'_> {
             signature: self.take("signature")?,
             summary,
             provider,
+            id,
             rest,
             ..Thinking::default()
         }))

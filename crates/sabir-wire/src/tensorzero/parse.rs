@@ -8,6 +8,7 @@ use sabir_types::{
 };
 
 use super::block;
+use crate::signed;
 
 /// A request, taken apart.
 #[derive(Debug, Clone)]
@@ -116,7 +117,8 @@ pub(super) fn input(value: Value, chat: &mut ChatRequest) -> Result<()> {
             None => return Err(wrong(&format!("{path}.role"), "missing")),
         };
         let content = message.remove("content").ok_or_else(|| wrong(&format!("{path}.content"), "missing"))?;
-        let content = block::read(content, &format!("{path}.content"))?;
+        let mut content = block::read(content, &format!("{path}.content"))?;
+        signed::gather(&mut content);
         chat.messages.push(Message::new(role, content));
     }
     Ok(())

@@ -9,6 +9,9 @@ use sabir_types::{
 };
 use serde_json::json;
 
+use super::block::ID;
+use crate::signed::{self, Spread};
+
 /// What every answer and every chunk carries.
 #[derive(Debug, Clone)]
 pub struct Ids {
@@ -26,7 +29,9 @@ pub struct Ids {
 pub fn answer(ids: &Ids, answer: &ChatResponse, usage: Value, extra: Map<String, Value>) -> Value {
     let choice = answer.choices.first();
     let content: Vec<Value> = choice
-        .map(|choice| choice.content.iter().map(|block| self::block(block, &ids.tools)).collect())
+        .map(|choice| {
+            signed::spread(&choice.content, None).iter().map(|block| self::block(block, &ids.tools)).collect()
+        })
         .unwrap_or_default();
     let mut out = base(ids, content);
     out.insert("usage".into(), usage);
@@ -126,8 +131,14 @@ pub(super) fn thought(thinking: &Thinking) -> Value {
     if let Some(provider) = &thinking.provider {
         out.insert("provider_type".into(), provider.as_str().into());
     }
-    if let Some(extra) = thinking.rest.get("extra_data") {
-        out.insert("extra_data".into(), extra.clone());
+    match (thinking.rest.get("extra_data"), &thinking.id) {
+        (Some(extra), _) => {
+            out.insert("extra_data".into(), extra.clone());
+        }
+        (None, Some(id)) if signed::is_of_call(id) => {
+            out.insert("extra_data".into(), json!({ID: id}));
+        }
+        _ => {}
     }
     Value::Object(out)
 }
@@ -139,31 +150,39 @@ pub struct ChunkWriter {
     /// The id of the call that each block is.
     calls: Vec<(u32, String)>,
     finish: Option<FinishReason>,
+    spread: Spread,
 }
 
 impl ChunkWriter {
     /// A writer.
     pub fn new(ids: Ids) -> Self {
-        Self { ids, calls: Vec::new(), finish: None }
+        Self { ids, calls: Vec::new(), finish: None, spread: Spread::default() }
     }
 
     /// Writes events: one chunk for all of them that carry content.
     pub fn events(&mut self, events: &[Event], out: &mut Vec<u8>) {
+        let mut spread = std::mem::take(&mut self.spread);
         for event in events {
-            match event {
-                Event::Delta { choice: 0, block, delta } => {
-                    if let Some(content) = self.piece(*block, delta) {
-                        write(&Value::Object(base(&self.ids, vec![content])), out);
-                    }
+            spread.take(event, |event| self.put(event, out));
+        }
+        self.spread = spread;
+    }
+
+    fn put(&mut self, event: &Event, out: &mut Vec<u8>) {
+        match event {
+            Event::Delta { choice: 0, block, delta } => {
+                if let Some(content) = self.piece(*block, delta) {
+                    write(&Value::Object(base(&self.ids, vec![content])), out);
                 }
-                Event::Finish { choice: 0, reason, .. } => self.finish = Some(*reason),
-                _ => {}
             }
+            Event::Finish { choice: 0, reason, .. } => self.finish = Some(*reason),
+            _ => {}
         }
     }
 
     /// Writes the last chunk and the marker.
     pub fn end(&mut self, usage: Value, finish: Option<FinishReason>, extra: Map<String, Value>, out: &mut Vec<u8>) {
+        std::mem::take(&mut self.spread).end(|event| self.put(event, out));
         let mut last = base(&self.ids, Vec::new());
         last.insert("usage".into(), usage);
         if let Some(reason) = self.finish.or(finish) {
@@ -189,6 +208,9 @@ impl ChunkWriter {
             }
             Delta::Signature { signature } if !self.calls.iter().any(|(at, _)| *at == block) => {
                 json!({"type": "thought", "id": id, "text": null, "signature": signature})
+            }
+            Delta::ThinkingId { id: of } if signed::is_of_call(of) => {
+                json!({"type": "thought", "id": id, "text": null, "extra_data": {ID: of}})
             }
             Delta::Opaque { data } => json!({"type": "thought", "id": id, "text": null, "signature": data}),
             Delta::ToolCall { id, name, .. } => {

@@ -7,17 +7,15 @@ mod parse;
 mod render;
 mod thread;
 
+use crate::app::App;
 use axum::{
     Router,
     body::Body,
     extract::State,
     http::Request,
     response::Response,
-    routing::{any, get, post},
+    routing::{get, post},
 };
-use sabir_types::{Error, ErrorKind};
-
-use crate::app::App;
 
 /// The name of the endpoint in metrics.
 const ENDPOINT: &str = "messages";
@@ -31,9 +29,7 @@ pub fn routes() -> Router<App> {
     for base in ["/v1", "/anthropic/v1"] {
         router = router
             .route(&format!("{base}/messages"), post(messages))
-            .route(&format!("{base}/messages/count_tokens"), post(count_tokens))
-            .route(&format!("{base}/messages/batches"), any(batches))
-            .route(&format!("{base}/messages/batches/{{*rest}}"), any(batches));
+            .route(&format!("{base}/messages/count_tokens"), post(count_tokens));
     }
     router
 }
@@ -70,10 +66,6 @@ async fn count_tokens(State(app): State<App>, request: Request<Body>) -> Respons
             render::refused(&error)
         }
     }
-}
-
-async fn batches() -> Response {
-    render::error(&Error::new(ErrorKind::NotImplemented, "message batches: not supported yet"))
 }
 
 pub use models::{list as list_models, retrieve as retrieve_model};

@@ -10,7 +10,10 @@ use bytes::Bytes;
 use http::request::Parts;
 use sabir_engine::{Call, CallOptions, Counting, Source};
 use sabir_types::{Operation, Protocol, Request, Result, new_id};
-use sabir_wire::anthropic::{parse, peek};
+use sabir_wire::{
+    anthropic::{parse, peek},
+    holds_packed_thoughts,
+};
 
 use super::thread;
 use crate::{
@@ -30,6 +33,7 @@ pub(super) async fn call(app: &App, parts: &Parts, body: Body) -> Result<Call> {
     let mut options = CallOptions::default();
     let mut episode_id = None;
     from_headers(&parts.headers, &mut options, &mut episode_id)?;
+    options.rewrite = holds_packed_thoughts(&body);
     if let Some(whole) = thread::follow(app, &body, caller.as_deref()).await? {
         body = whole;
         seen.model_at = peek::peek(&body)?.model_at;

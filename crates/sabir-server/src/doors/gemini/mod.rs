@@ -12,11 +12,12 @@ mod render;
 use axum::{
     Router,
     body::Body,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::Request,
     response::Response,
     routing::{get, post},
 };
+use sabir_engine::config::Family;
 use sabir_types::{Error, ErrorKind, Result};
 
 use crate::app::App;
@@ -30,7 +31,7 @@ pub fn routes() -> Router<App> {
         router = router
             .route(&format!("{base}/models"), get(models::list))
             // The name of a model and of its method are one segment: `{model}:{method}`.
-            .route(&format!("{base}/models/{{*model}}"), get(models::retrieve).post(call));
+            .route(&format!("{base}/models/{{*model}}"), get(one).post(call));
     }
     router
 }
@@ -67,9 +68,22 @@ impl Method {
     }
 }
 
+/// A model, or what runs at one (`models/MODEL/operations/…`), which Google alone knows.
+async fn one(State(app): State<App>, Path(rest): Path<String>, request: Request<Body>) -> Response {
+    if rest.contains("/operations/") {
+        return super::unknown(State(app), request).await;
+    }
+    let asked = RawQuery(request.uri().query().map(str::to_owned));
+    models::retrieve(State(app), Path(rest), asked, request.headers().clone()).await
+}
+
 async fn call(State(app): State<App>, Path(rest): Path<String>, request: Request<Body>) -> Response {
     let (model, method) = match split(&rest) {
         Ok(split) => split,
+        // Methods that are nothing to a gateway (`predictLongRunning`) may be Google's own.
+        Err(_) if app.engine().config().pass_through.is_open(Family::Gemini) => {
+            return super::unknown(State(app), request).await;
+        }
         Err(error) => return render::error(&error),
     };
     let (parts, body) = request.into_parts();

@@ -9,7 +9,10 @@ use axum::body::Body;
 use http::{HeaderMap, request::Parts};
 use sabir_engine::{Call, CallOptions, Counting, Source};
 use sabir_types::{Operation, Protocol, Request, Result, new_id};
-use sabir_wire::gemini::{embed, parse};
+use sabir_wire::{
+    gemini::{embed, parse},
+    holds_packed_thoughts,
+};
 
 use super::Method;
 use crate::{
@@ -42,6 +45,7 @@ pub(super) async fn call(app: &App, parts: &Parts, body: Body, model: &str, meth
     let mut options = CallOptions::default();
     let mut episode_id = None;
     from_headers(&parts.headers, &mut options, &mut episode_id)?;
+    options.rewrite = holds_packed_thoughts(&body);
     let operation = match method {
         Method::Embed | Method::EmbedBatch => Operation::Embed,
         _ => Operation::Chat,

@@ -1,12 +1,16 @@
-//! The Model Manager door: `model_service.ModelService` over gRPC, on a port of its own.
+//! The Model Manager door: `model_service.ModelService` over gRPC, on a port of its own, and the
+//! same calls as JSON on the port of the other doors.
 //!
 //! Invariant: the unmodified clients of the Model Manager work against it; what a client cannot be
 //! told by the protocol is told in the item's error.
 
 mod auth;
+mod calls;
 mod dialect;
 mod extra;
 mod gemini;
+mod http;
+mod item;
 mod jwt;
 mod parse;
 mod proto;
@@ -19,6 +23,7 @@ mod tools;
 use anyhow::{Context, Result};
 use axum::Router;
 
+pub use self::http::{error_response, owns, routes};
 use self::{auth::Guarded, proto::model_service_server::ModelServiceServer};
 use crate::app::App;
 

@@ -3,10 +3,7 @@
 //! Invariant: what an official SDK would send goes out the same; what only an SDK would act upon is
 //! done here (headers, time, further members), refused, or named to the caller.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use http::{HeaderName, HeaderValue};
 use sabir_engine::{Call, CallOptions, Source, call::Filtered, plan::HeaderChange};
@@ -14,19 +11,13 @@ use sabir_types::{Error, ErrorKind, Map, Operation, Request, Result, Value, new_
 use sabir_wire::{anthropic, gemini as google, openai, responses};
 
 use super::{
+    calls::Around,
     dialect::{self, Dialect},
-    extra, gemini, proto, tools,
+    gemini,
+    item::Item,
+    tools,
 };
 use crate::app::App;
-
-/// What is known about a call from around it.
-#[derive(Debug, Clone)]
-pub(super) struct Around {
-    /// The caller's name for it.
-    pub(super) request_id: String,
-    /// Who is calling.
-    pub(super) caller: Option<Arc<str>>,
-}
 
 /// What the answer has to look like.
 #[derive(Debug, Clone)]
@@ -44,12 +35,12 @@ pub(super) struct Ask {
     pub(super) echo: Map<String, Value>,
 }
 
-/// Reads an item. `stream` may be denied to it, as in a batch.
-pub(super) fn call(app: &App, item: proto::ModelRequestItem, around: &Around, may_stream: bool) -> Result<(Call, Ask)> {
+/// Reads an item.
+pub(super) fn call(app: &App, mut item: Item, around: &Around) -> Result<(Call, Ask)> {
     let started = Instant::now();
-    let stream = item.stream && may_stream;
+    let stream = item.stream;
     let tags = tags(&item, around);
-    let mut body = extra::object(item.extra.unwrap_or_default())?;
+    let mut body = std::mem::take(&mut item.extra);
     body.retain(|_, value| !value.is_null());
     let mut left_out = Vec::new();
     refuse(&mut body, &mut left_out)?;
@@ -91,8 +82,8 @@ pub(super) fn call(app: &App, item: proto::ModelRequestItem, around: &Around, ma
         caller: around.caller.clone(),
         options,
     };
-    let custom_id = item.custom_id.filter(|id| !id.is_empty());
-    let ask = Ask { dialect, model: asked, request_id: around.request_id.clone(), custom_id, timeout, left_out, echo };
+    let (request_id, custom_id) = (around.request_id.clone(), item.custom_id);
+    let ask = Ask { dialect, model: asked, request_id, custom_id, timeout, left_out, echo };
     Ok((call, ask))
 }
 
@@ -142,12 +133,12 @@ fn stateless(body: &Map<String, Value>, kept: bool) -> Result<()> {
 }
 
 /// Who asked, and for whom, for the ledger.
-fn tags(item: &proto::ModelRequestItem, around: &Around) -> Vec<(String, String)> {
+fn tags(item: &Item, around: &Around) -> Vec<(String, String)> {
     [
-        ("org_id", item.org_id.as_str()),
-        ("user_id", &item.user_id),
-        ("client_type", &item.client_type),
-        ("region", item.region.as_deref().unwrap_or_default()),
+        ("org_id", item.who.org_id.as_str()),
+        ("user_id", &item.who.user_id),
+        ("client_type", &item.who.client_type),
+        ("region", &item.who.region),
         ("request_id", &around.request_id),
         ("custom_id", item.custom_id.as_deref().unwrap_or_default()),
     ]

@@ -3,7 +3,7 @@
 use sabir_types::{ChatRequest, Role};
 use serde_json::json;
 
-use super::*;
+use super::{super::item::Who, *};
 
 fn object(value: Value) -> Map<String, Value> {
     match value {
@@ -94,13 +94,8 @@ fn headers_and_times_are_checked() {
 
 #[test]
 fn tags_say_who_asked() {
-    let item = proto::ModelRequestItem {
-        org_id: "o".into(),
-        user_id: "u".into(),
-        region: Some(String::new()),
-        custom_id: Some("c".into()),
-        ..proto::ModelRequestItem::default()
-    };
+    let who = Who { org_id: "o".into(), user_id: "u".into(), ..Who::default() };
+    let item = Item { who, custom_id: Some("c".into()), ..Item::default() };
     let around = Around { request_id: "r".into(), caller: None };
     let tags = tags(&item, &around);
     let tags: Vec<_> = tags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -47,6 +47,7 @@ impl Names {
             created: self.created,
             model: self.model.clone(),
             legacy_functions: false,
+            maker: Some(self.provider.to_owned()),
             extra: Map::new(),
         }
     }

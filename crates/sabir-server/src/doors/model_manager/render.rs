@@ -124,7 +124,7 @@ pub(super) fn failed(error: &Error, ask: &Ask) -> ModelResponseItem {
 }
 
 /// What a caller is told of an error: nothing but this text tells a call that can be tried again from others.
-fn message(error: &Error) -> String {
+pub(super) fn message(error: &Error) -> String {
     let shown = shared::shown(error);
     format!("{}: {}", shown.kind().as_str(), shown.message())
 }

@@ -6,25 +6,19 @@
 
 use std::{pin::Pin, time::Duration};
 
-use futures_util::{StreamExt, stream};
-use sabir_engine::{Answer, Call, Facts};
-use sabir_types::{Error, Warning, new_id};
+use futures_util::stream;
+use http::HeaderMap;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use super::{
-    ENDPOINT,
     auth::Caller,
-    dialect::Dialect,
-    parse::{self, Around, Ask},
+    calls::{self, Around, Late, Outcome},
+    item::Item,
     proto::{self, ModelResponseItem, model_service_server::ModelService},
-    render,
     stream::Items,
 };
 use crate::{app::App, doors::shared};
-
-/// How many items of a batch run at once.
-const AT_ONCE: usize = 64;
 
 type ItemStream = Pin<Box<dyn futures_core::Stream<Item = Result<ModelResponseItem, Status>> + Send>>;
 
@@ -39,31 +33,14 @@ impl ModelService for Service {
     async fn invoke(&self, request: Request<proto::ModelRequestItem>) -> Result<Response<ItemStream>, Status> {
         let until = deadline(request.metadata())?;
         let around = around(&request);
-        let custom_id = request.get_ref().custom_id.clone();
-        let (call, ask) = match parse::call(&self.0, request.into_inner(), &around, true) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                self.0.metrics().failed(ENDPOINT, error.kind());
-                return Ok(respond(one(render::failed(&error, &nameless(&around, custom_id))), &around));
-            }
-        };
-        let until = sooner(until, &ask);
-        let answer = within(until, Box::pin(self.0.engine().run(call))).await?;
-        Ok(match answer {
-            Ok(Answer::Whole { facts, content, summary }) => {
-                self.0.metrics().answered(ENDPOINT, &facts, &summary);
-                let response = respond(one(render::whole(&facts, &content, &summary, &ask)), &around);
-                with_facts(response, &facts, &ask)
-            }
-            Ok(Answer::Stream { facts, frames }) => {
-                let items = Items::new(frames, facts.clone(), ask.clone(), self.0.clone(), until);
-                with_facts(respond(Box::pin(items), &around), &facts, &ask)
-            }
-            Err(failure) => {
-                self.0.metrics().failed(ENDPOINT, failure.error.kind());
-                let mut response = respond(one(render::failure(&failure, &ask)), &around);
-                shared::set_failure(response.metadata_mut().as_mut(), &failure);
-                response
+        let message = request.into_inner();
+        let custom_id = message.custom_id.clone();
+        let outcome = calls::run(&self.0, Item::of(message), custom_id, &around, until).await.map_err(late)?;
+        Ok(match outcome {
+            Outcome::Whole(item, headers) => respond(Box::pin(stream::iter([Ok(*item)])), headers, &around),
+            Outcome::Stream(mut running) => {
+                let headers = std::mem::take(&mut running.headers);
+                respond(Box::pin(Items::new(*running, self.0.clone())), headers, &around)
             }
         })
     }
@@ -74,9 +51,11 @@ impl ModelService for Service {
     ) -> Result<Response<proto::ModelResponse>, Status> {
         let until = deadline(request.metadata())?;
         let around = around(&request);
-        let items = request.into_inner().items;
-        let answers = stream::iter(items).map(|item| self.item(item, &around)).buffered(AT_ONCE).collect();
-        let items = within(until, Box::pin(answers)).await?;
+        let items = request.into_inner().items.into_iter().map(|item| (item.custom_id.clone(), Item::of(item)));
+        let answers = calls::batch(&self.0, items.collect(), &around);
+        let Some(items) = calls::within(until, Box::pin(answers)).await else {
+            return Err(Status::deadline_exceeded(Late::WHY));
+        };
         Ok(Response::new(proto::ModelResponse { request_id: around.request_id, items }))
     }
 
@@ -102,104 +81,24 @@ impl ModelService for Service {
     }
 }
 
-impl Service {
-    /// One item of a batch: whatever happens to it happens to it alone.
-    async fn item(&self, item: proto::ModelRequestItem, around: &Around) -> ModelResponseItem {
-        let custom_id = item.custom_id.clone();
-        let (call, ask) = match parse::call(&self.0, item, around, false) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                self.0.metrics().failed(ENDPOINT, error.kind());
-                return render::failed(&error, &nameless(around, custom_id));
-            }
-        };
-        self.answer(call, &ask).await
-    }
-
-    async fn answer(&self, call: Call, ask: &Ask) -> ModelResponseItem {
-        let until = sooner(None, ask);
-        match within(until, Box::pin(self.0.engine().run(call))).await {
-            Err(status) => ModelResponseItem { error: status.message().to_owned(), ..render::blank(ask) },
-            Ok(Ok(Answer::Whole { facts, content, summary })) => {
-                self.0.metrics().answered(ENDPOINT, &facts, &summary);
-                render::whole(&facts, &content, &summary, ask)
-            }
-            Ok(Ok(Answer::Stream { .. })) => render::failed(&Error::internal("a batch got a stream"), ask),
-            Ok(Err(failure)) => {
-                self.0.metrics().failed(ENDPOINT, failure.error.kind());
-                render::failure(&failure, ask)
-            }
-        }
-    }
-}
-
 fn no_task(id: &str) -> String {
     format!("no task `{id}`: calls do not run in the background here")
 }
 
-fn one(item: ModelResponseItem) -> ItemStream {
-    Box::pin(stream::iter([Ok(item)]))
-}
-
-/// Names for an error in an item that could not be read.
-fn nameless(around: &Around, custom_id: Option<String>) -> Ask {
-    Ask {
-        dialect: Dialect::Chat,
-        model: String::new(),
-        request_id: around.request_id.clone(),
-        custom_id: custom_id.filter(|id| !id.is_empty()),
-        timeout: None,
-        left_out: Vec::new(),
-        echo: sabir_types::Map::new(),
-    }
-}
-
-fn respond(items: ItemStream, around: &Around) -> Response<ItemStream> {
+fn respond(items: ItemStream, headers: HeaderMap, around: &Around) -> Response<ItemStream> {
     let mut response = Response::new(items);
+    *response.metadata_mut() = MetadataMap::from_headers(headers);
     shared::set(response.metadata_mut().as_mut(), "x-request-id", &around.request_id);
     response
 }
 
-/// What the gateway says about an answer at every door, and the names of what was left out here.
-fn with_facts(mut response: Response<ItemStream>, facts: &Facts, ask: &Ask) -> Response<ItemStream> {
-    let left_out =
-        ask.left_out.iter().map(|name| Warning { param: name.clone(), message: "has no effect here".into() });
-    let mut facts = facts.clone();
-    facts.warnings.extend(left_out);
-    shared::set_facts(response.metadata_mut().as_mut(), &facts);
-    response
-}
-
 fn around<T>(request: &Request<T>) -> Around {
-    let id = request.metadata().get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
-    let origin = request.metadata().get("x-origin-request-id").and_then(|id| id.to_str().ok());
-    if let (Some(id), Some(origin)) = (id, origin) {
-        tracing::debug!(request_id = id, origin_request_id = origin, "a call of a larger one");
-    }
-    Around {
-        request_id: id.map_or_else(|| new_id().to_string(), str::to_owned),
-        caller: request.extensions().get::<Caller>().and_then(|caller| caller.0.clone()),
-    }
+    let caller = request.extensions().get::<Caller>().and_then(|caller| caller.0.clone());
+    Around::of(request.metadata().as_ref(), caller)
 }
 
-/// The status of a call whose time is up.
-pub(super) fn late() -> Status {
-    Status::deadline_exceeded("the call took longer than its caller gives it")
-}
-
-async fn within<T>(until: Option<Instant>, work: impl Future<Output = T>) -> Result<T, Status> {
-    match until {
-        None => Ok(work.await),
-        Some(until) => tokio::time::timeout_at(until, work).await.map_err(|_| late()),
-    }
-}
-
-fn sooner(until: Option<Instant>, ask: &Ask) -> Option<Instant> {
-    let own = ask.timeout.map(|timeout| Instant::now() + timeout);
-    match (until, own) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
+fn late(_: Late) -> Status {
+    Status::deadline_exceeded(Late::WHY)
 }
 
 /// When the caller stops waiting: `grpc-timeout` is up to eight digits and a unit.

@@ -1,5 +1,9 @@
-//! The OpenAI door: chat completions, embeddings and models, at the paths that clients use.
+//! The OpenAI door: chat completions, embeddings, images, audio, moderations, reranking and models, at the paths
+//! that clients use.
+//!
+//! Invariant: a path says what is asked for; everything else is in the request.
 
+mod media;
 mod models;
 mod parse;
 mod render;
@@ -12,13 +16,13 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use sabir_types::Operation;
+use sabir_types::{Operation, Protocol};
 
 use crate::app::App;
 
 /// Its routes, to be mounted at the root.
 pub fn routes() -> Router<App> {
-    let mut router = Router::new()
+    let mut router = media::routes()
         .route("/openai/deployments/{model}/chat/completions", post(deployed_chat))
         .route("/openai/deployments/{model}/embeddings", post(deployed_embed));
     for base in ["/v1", "/openai/v1"] {
@@ -50,14 +54,15 @@ async fn deployed_embed(State(app): State<App>, Path(model): Path<String>, reque
 async fn call(app: App, request: Request<Body>, operation: Operation, deployment: Option<String>) -> Response {
     let endpoint = if operation == Operation::Embed { "embeddings" } else { "chat_completions" };
     let (parts, body) = request.into_parts();
-    let parsed = match parse::call(&app, &parts, body, operation, deployment).await {
+    let way = parse::Way { operation, door: Protocol::OpenAi, deployment };
+    let parsed = match parse::call(&app, &parts, body, way).await {
         Ok(parsed) => parsed,
         Err(error) => {
             app.metrics().failed(endpoint, error.kind());
             return render::error(&error);
         }
     };
-    let parse::Parsed { call, ask } = parsed;
+    let parse::Parsed { call, ask, .. } = parsed;
     match app.engine().run(call).await {
         Ok(answer) => render::answer(&app, answer, ask, endpoint),
         Err(failure) => {

@@ -66,14 +66,13 @@ pub(super) async fn retrieve(
     }
     // A name that can be called is there, whether its provider lists it or not.
     let config = app.engine().config();
-    let known = config.model(Operation::Chat, &model).or_else(|_| config.model(Operation::Embed, &model));
-    match known {
-        Ok(known) => {
+    match Operation::TRANSLATED.into_iter().find_map(|operation| config.model(operation, &model).ok()) {
+        Some(known) => {
             let owner = known.routing.first().map_or("sabir", |endpoint| endpoint.provider.spec().id);
             let entry = CatalogEntry { id: model, created: now() as i64, owned_by: owner.to_owned() };
             ok(&object(&entry))
         }
-        Err(_) => {
+        None => {
             let message = format!("The model '{model}' does not exist");
             error(&Error::new(ErrorKind::NotFound, message).with_param("model"))
         }

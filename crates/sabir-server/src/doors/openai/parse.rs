@@ -6,10 +6,15 @@
 use std::{sync::Arc, time::Instant};
 
 use axum::body::Body;
-use http::{HeaderMap, request::Parts};
+use bytes::Bytes;
+use http::{HeaderMap, header, request::Parts};
 use sabir_engine::{Call, CallOptions, Source};
-use sabir_types::{EmbedFormat, Error, ErrorKind, Map, Operation, Protocol, Result, Value, new_id};
-use sabir_wire::openai::{embed, parse, peek};
+use sabir_types::{EmbedFormat, Error, ErrorKind, Map, Operation, Protocol, Request, Result, Value, new_id};
+use sabir_wire::{
+    holds_packed_thoughts, multipart,
+    openai::{embed, image, moderation, parse, peek, speech, transcript},
+    rerank,
+};
 
 use crate::{
     app::App,
@@ -25,10 +30,36 @@ const FORWARDED: [&str; 5] = ["openai-beta", "idempotency-key", "x-client-reques
 /// Members that this door understands beside OpenAI's own.
 const PREFIX: &str = "tensorzero::";
 
+/// The largest form: files are read whole.
+const FORM_LIMIT: usize = 64 * 1024 * 1024;
+
+/// The way that a request came.
+pub(super) struct Way {
+    pub(super) operation: Operation,
+    /// The protocol that the caller speaks there.
+    pub(super) door: Protocol,
+    /// The model, if it stands in the path.
+    pub(super) deployment: Option<String>,
+}
+
 /// A request, and what its answer has to look like.
 pub(super) struct Parsed {
     pub(super) call: Call,
     pub(super) ask: Ask,
+    pub(super) reread: Reread,
+}
+
+/// What it takes to read the request once more, for an answer that has to be written as it asks.
+pub(super) struct Reread {
+    body: Bytes,
+    parse: fn(&[u8]) -> Result<Request>,
+}
+
+impl Reread {
+    /// All that the request says.
+    pub(super) fn read(&self) -> Result<Request> {
+        (self.parse)(&self.body)
+    }
 }
 
 /// What the answer has to look like.
@@ -51,28 +82,37 @@ pub(super) struct Extended {
     pub(super) original_response: bool,
 }
 
-pub(super) async fn call(
-    app: &App,
-    parts: &Parts,
-    body: Body,
-    operation: Operation,
-    deployment: Option<String>,
-) -> Result<Parsed> {
+pub(super) async fn call(app: &App, parts: &Parts, body: Body, way: Way) -> Result<Parsed> {
     let started = Instant::now();
+    let Way { operation, door, deployment } = way;
     let caller = gate::admit(app, &parts.headers)?;
-    let bytes = gate::read(app, &parts.headers, body).await?;
+    let takes_form = matches!(operation, Operation::ImageEdit | Operation::Transcribe | Operation::Translate);
+    let limit = if takes_form { FORM_LIMIT } else { usize::MAX };
+    let mut bytes = gate::read_within(app, &parts.headers, body, limit).await?;
+    if takes_form {
+        bytes = form(bytes, &parts.headers)?;
+    }
     let seen = match (operation, deployment.is_some()) {
         (Operation::Embed, false) => peek::embedding(&bytes)?,
         (Operation::Embed, true) => peek::embedding_deployment(&bytes)?,
-        (_, false) => peek::peek(&bytes)?,
-        (_, true) => peek::deployment(&bytes)?,
+        (Operation::Chat, false) => peek::peek(&bytes)?,
+        (Operation::Chat, true) => peek::deployment(&bytes)?,
+        (Operation::Moderate, _) => peek::media(operation, &bytes, true)?,
+        (_, named) => peek::media(operation, &bytes, named)?,
     };
-    let asked = deployment.unwrap_or(seen.model);
+    let mut asked = deployment.unwrap_or(seen.model);
+    if asked.is_empty() {
+        asked = usual(app, operation);
+    }
     let (model, prefixed) = name(&asked, operation)?;
     let model = model.to_owned();
     let mut options = CallOptions::default();
     let mut episode_id = None;
     let mut extended = prefixed.then(Extended::default);
+    if seen.extended && multipart::boundary(&bytes).is_some() {
+        let message = format!("members that begin with `{PREFIX}` cannot stand in a form: use the headers `x-sabir-…`");
+        return Err(Error::bad_request(message));
+    }
     if seen.extended {
         let members = members(&bytes)?;
         let reader = Reader { prefix: PREFIX };
@@ -86,10 +126,17 @@ pub(super) async fn call(
             original_response: flag("include_original_response")?,
         });
     }
-    options.rewrite = extended.is_some();
+    options.rewrite = extended.is_some() || holds_packed_thoughts(&bytes);
     options.usage_asked = seen.include_usage == Some(true);
     from_headers(&parts.headers, &mut options, &mut episode_id)?;
-    let stream = seen.stream && operation == Operation::Chat;
+    let stream = match operation {
+        // A sound goes on as it comes.
+        Operation::Speech => true,
+        Operation::Chat | Operation::Image | Operation::ImageEdit | Operation::Transcribe => seen.stream,
+        _ => false,
+    };
+    let parse = reader(operation, door);
+    let reread = Reread { body: bytes.clone(), parse };
     let raw_usage = extended.is_some_and(|extended| extended.raw_usage);
     if raw_usage && seen.include_usage == Some(false) {
         let message = "`tensorzero::include_raw_usage` contradicts `stream_options.include_usage: false`";
@@ -110,7 +157,7 @@ pub(super) async fn call(
         id,
         episode_id: episode_id.unwrap_or_else(new_id),
         started,
-        door: Protocol::OpenAi,
+        door,
         operation,
         asked,
         model,
@@ -118,13 +165,53 @@ pub(super) async fn call(
         source: Source::Wire {
             body: bytes,
             model: seen.model_at,
-            parse: if operation == Operation::Embed { embed::parse } else { parse::chat },
+            parse,
             headers: forwarded(&parts.headers, &FORWARDED),
         },
         caller,
         options,
     };
-    Ok(Parsed { call, ask })
+    Ok(Parsed { call, ask, reread })
+}
+
+/// What reads all of a request.
+fn reader(operation: Operation, door: Protocol) -> fn(&[u8]) -> Result<Request> {
+    match operation {
+        Operation::Embed => embed::parse,
+        Operation::Image => image::parse,
+        Operation::ImageEdit => image::parse_edit,
+        Operation::Speech => speech::parse,
+        Operation::Transcribe => transcript::parse,
+        Operation::Translate => transcript::parse_translation,
+        Operation::Moderate => moderation::parse,
+        Operation::Rerank if door == Protocol::Cohere => rerank::parse_cohere,
+        Operation::Rerank => rerank::parse,
+        _ => parse::chat,
+    }
+}
+
+/// The form from its first boundary on, which its content type names.
+fn form(body: Bytes, headers: &HeaderMap) -> Result<Bytes> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let Some(boundary) = multipart::named_boundary(kind) else {
+        if kind.trim_start().to_ascii_lowercase().starts_with("multipart/") {
+            return Err(Error::bad_request("header `content-type`: names no boundary that a form can have"));
+        }
+        return Ok(body);
+    };
+    match multipart::begin(&body, &boundary) {
+        Some(at) => Ok(body.slice(at..)),
+        None => Err(Error::bad_request("the form does not hold the boundary that its content type names")),
+    }
+}
+
+/// The model of a request that names none: OpenAI's own, under its bare name if the configuration has it.
+fn usual(app: &App, operation: Operation) -> String {
+    let usual = moderation::DEFAULT_MODEL;
+    match app.engine().config().model(operation, usual) {
+        Ok(_) => usual.to_owned(),
+        Err(_) => format!("openai::{usual}"),
+    }
 }
 
 /// The model's own name, and whether it was written in TensorZero's form.

@@ -81,7 +81,8 @@ fn frame(facts: &Facts, ask: &Ask, id: Option<&str>, created: Option<i64>) -> re
     }
     let model = ask.model.clone();
     let created = created.unwrap_or_else(|| now() as i64);
-    render::Frame { id, created, model, legacy_functions: ask.legacy_functions, extra }
+    let maker = Some(facts.provider_type.to_owned());
+    render::Frame { id, created, model, legacy_functions: ask.legacy_functions, maker, extra }
 }
 
 /// Adds what a caller of TensorZero's dialect asked to see.
@@ -118,7 +119,8 @@ fn with_cost(body: Vec<u8>, summary: &Summary) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(&value).map_err(unreadable)
 }
 
-struct Writer {
+/// Writes a stream's frames.
+pub(super) struct Writer {
     /// The writer of an answer that is translated; made when the first events come.
     chunks: Option<render::ChunkWriter>,
     ask: Ask,
@@ -129,6 +131,11 @@ struct Writer {
 }
 
 impl Writer {
+    /// One for a stream that goes through as it is.
+    pub(super) fn passing(app: &App, ask: &Ask, endpoint: &'static str, facts: Box<Facts>) -> Self {
+        Self { chunks: None, ask: ask.clone(), app: app.clone(), endpoint, facts, failed: false }
+    }
+
     fn chunks(&mut self, id: Option<&str>, created: Option<i64>) -> &mut render::ChunkWriter {
         let Self { chunks, facts, ask, .. } = self;
         chunks.get_or_insert_with(|| render::ChunkWriter::new(frame(facts, ask, id, created), ask.usage_wanted))

@@ -1,10 +1,10 @@
-//! Earlier answers, out of the ledger.
+//! Earlier answers, out of the ledger or out of their tasks.
 //!
 //! Invariant: an answer is found by its caller alone, and only if the caller let it be kept; what
 //! went through untouched is given back as it came, but for the id.
 
-use sabir_engine::history;
-use sabir_store::{InferenceQuery, Record, Status};
+use sabir_engine::{history, tasks::stored};
+use sabir_store::{InferenceQuery, Record, Status, state::TaskRow};
 use sabir_types::{Error, ErrorKind, Map, Operation, Protocol, Response as Neutral, Result, Uuid, Value};
 use sabir_wire::{
     responses::render::{self, Frame},
@@ -12,6 +12,7 @@ use sabir_wire::{
 };
 use serde_json::json;
 
+use super::background;
 use crate::{app::App, doors::shared::query};
 
 /// How many items a page has unless the caller says so, and how many at most.
@@ -28,26 +29,108 @@ pub(super) fn id(name: &str) -> Option<Uuid> {
     Uuid::try_parse(hex).ok()
 }
 
-/// The row of an answer.
-pub(super) async fn find(app: &App, name: &str, caller: Option<&str>) -> Result<Record> {
+/// An answer that is kept.
+#[derive(Debug)]
+pub(super) enum Kept {
+    /// One that its caller waited for.
+    Row(Box<Record>),
+    /// One that is or was made in the background.
+    Task(Box<TaskRow>),
+}
+
+/// An answer, by its id.
+pub(super) async fn find(app: &App, name: &str, caller: Option<&str>) -> Result<Kept> {
     let missing = || Error::new(ErrorKind::NotFound, format!("no answer with the id `{name}` is kept here"));
-    let id = id(name).ok_or_else(missing)?;
+    let found = look(app, id(name).ok_or_else(missing)?).await?.ok_or_else(missing)?;
+    let is_theirs = match &found {
+        Kept::Row(record) => {
+            let row = &record.inference;
+            row.door == Protocol::Responses
+                && row.operation == Operation::Chat
+                && (caller.is_none() || row.caller.as_deref() == caller)
+                && request(record)?.get("store") != Some(&Value::Bool(false))
+        }
+        Kept::Task(task) => caller.is_none() || task.caller.as_deref() == caller,
+    };
+    if is_theirs { Ok(found) } else { Err(missing()) }
+}
+
+/// What is kept under this id, whoever asked for it.
+pub(super) async fn look(app: &App, id: Uuid) -> Result<Option<Kept>> {
+    if let Some(tasks) = app.engine().tasks()
+        && let Some(task) = tasks.get(background::KIND, id).await?
+    {
+        return Ok(Some(Kept::Task(Box::new(task))));
+    }
     let Some(ledger) = app.engine().ledger() else {
         return Err(Error::new(ErrorKind::NotFound, "no answers are kept: observability is off"));
     };
     let query = InferenceQuery { ids: Some(vec![id]), include_failed: true, ..InferenceQuery::default() };
-    let found = ledger.inferences(query).await.map_err(|error| {
-        Error::new(ErrorKind::Unavailable, format!("the ledger could not be read: {error}")).with_source(error)
-    })?;
-    let record = found.into_iter().next().ok_or_else(missing)?;
-    let row = &record.inference;
-    let is_theirs = row.door == Protocol::Responses
-        && row.operation == Operation::Chat
-        && (caller.is_none() || row.caller.as_deref() == caller);
-    if !is_theirs || request(&record)?.get("store") == Some(&Value::Bool(false)) {
-        return Err(missing());
+    let found = stored(ledger.inferences(query).await)?;
+    Ok(found.into_iter().next().map(|record| Kept::Row(Box::new(record))))
+}
+
+/// An item of an answer of ours, by its id: that of the answer and the item's place.
+pub(super) async fn item(app: &App, id: &str, caller: Option<&str>) -> Result<Option<Value>> {
+    let hex = id.split_once('_').map(|(_, own)| own).filter(|own| own.len() == 34).and_then(|own| own.get(..32));
+    let Some(hex) = hex else { return Ok(None) };
+    let found = match find(app, &format!("resp_{hex}"), caller).await {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Value::Array(items) = found.response()?["output"].take() else { return Ok(None) };
+    Ok(items.into_iter().find(|item| item["id"] == id))
+}
+
+/// Makes an answer one that no door finds.
+pub(super) async fn remove(app: &App, kept: &Kept) -> Result<()> {
+    let inference = match kept {
+        Kept::Row(record) => Some(record.inference.id),
+        Kept::Task(task) => {
+            app.tasks("answers")?.delete(task.id).await?;
+            background::inference(task)
+        }
+    };
+    if let (Some(id), Some(ledger)) = (inference, app.engine().ledger()) {
+        stored(ledger.hide(id).await)?;
     }
-    Ok(record)
+    Ok(())
+}
+
+impl Kept {
+    /// What was asked, as items.
+    pub(super) fn input(&self) -> Result<Vec<Value>> {
+        let mut request = match self {
+            Self::Row(record) => request(record)?,
+            Self::Task(task) => background::request(task)?,
+        };
+        Ok(items(request.shift_remove("input").unwrap_or_default()))
+    }
+
+    /// The answer as it was given, or as it is so far.
+    pub(super) fn response(&self) -> Result<Value> {
+        match self {
+            Self::Row(record) => response(record),
+            Self::Task(task) => background::response(task),
+        }
+    }
+
+    /// What was answered, as items. An answer that did not end well cannot be gone on from.
+    pub(super) fn output(&self) -> Result<Vec<Value>> {
+        let mut response = self.response()?;
+        match response["status"].as_str() {
+            Some("completed" | "incomplete") => match response["output"].take() {
+                Value::Array(items) => Ok(items),
+                _ => Ok(Vec::new()),
+            },
+            status => {
+                let status = status.unwrap_or("unknown");
+                let message = format!("the answer {} has the status `{status}`", response["id"]);
+                Err(Error::bad_request(message).with_param("previous_response_id"))
+            }
+        }
+    }
 }
 
 /// The request's members.
@@ -56,11 +139,6 @@ fn request(record: &Record) -> Result<Map<String, Value>> {
     let body = row.input.as_ref().or_else(|| record.calls.first().map(|call| &call.raw_request));
     let body = body.ok_or_else(|| Error::internal(format!("inference {} holds no input", row.id)))?;
     serde_json::from_slice(body).map_err(|e| unreadable(record, e))
-}
-
-/// What was asked, as items.
-pub(super) fn input(record: &Record) -> Result<Vec<Value>> {
-    Ok(items(request(record)?.shift_remove("input").unwrap_or_default()))
 }
 
 /// An `input` as items.
@@ -74,24 +152,7 @@ pub(super) fn items(input: Value) -> Vec<Value> {
     }
 }
 
-/// What was answered, as items. An answer that did not end well cannot be gone on from.
-pub(super) fn output(record: &Record) -> Result<Vec<Value>> {
-    let mut response = response(record)?;
-    match response["status"].as_str() {
-        Some("completed" | "incomplete") => match response["output"].take() {
-            Value::Array(items) => Ok(items),
-            _ => Ok(Vec::new()),
-        },
-        status => {
-            let status = status.unwrap_or("unknown");
-            let message = format!("the answer `{}` has the status `{status}`", name(record.inference.id));
-            Err(Error::bad_request(message).with_param("previous_response_id"))
-        }
-    }
-}
-
-/// An answer as it was given.
-pub(super) fn response(record: &Record) -> Result<Value> {
+fn response(record: &Record) -> Result<Value> {
     let row = &record.inference;
     if row.status != Status::Ok {
         return failed(record);

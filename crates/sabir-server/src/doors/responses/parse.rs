@@ -1,24 +1,27 @@
 //! A request as the engine takes it.
 //!
 //! Invariant: a body that names nothing that is kept here is not touched. One that goes on from an
-//! earlier answer of ours is written anew, with what was said before in front, so that it is
-//! complete wherever it goes.
+//! earlier answer or a conversation of ours is written anew, with what was said before in front,
+//! so that it is complete wherever it goes.
 
-use std::{borrow::Cow, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::request::Parts;
-use memchr::memmem;
+use http::{HeaderMap, request::Parts};
 use sabir_engine::{Call, CallOptions, Source};
-use sabir_types::{Error, Map, Operation, Protocol, Request, Result, Value, new_id};
+use sabir_types::{Map, Operation, Protocol, Request, Result, Value, new_id};
 use sabir_wire::{
+    holds_packed_thoughts,
     openai::peek,
-    responses::{SEALED, parse},
+    responses::{parse, render},
 };
-use serde::{Deserialize, de::IgnoredAny};
+use serde_json::json;
 
-use super::{kept, unsupported};
+use super::{
+    context::{self, Complete},
+    unsupported,
+};
 use crate::{
     app::App,
     doors::shared::{forwarded, from_headers},
@@ -26,7 +29,8 @@ use crate::{
 };
 
 /// The caller's headers that a provider of the same protocol sees.
-const FORWARDED: [&str; 5] = ["openai-beta", "idempotency-key", "x-client-request-id", "http-referer", "x-title"];
+pub(super) const FORWARDED: [&str; 5] =
+    ["openai-beta", "idempotency-key", "x-client-request-id", "http-referer", "x-title"];
 
 /// Members that mean nothing without a server that keeps answers.
 const STATE: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
@@ -44,45 +48,63 @@ pub(super) struct Ask {
     pub(super) model: String,
     /// The body as it goes on: an answer repeats some of it.
     pub(super) body: Bytes,
+    /// The answer's id, if it is not made of the inference's.
+    pub(super) id: Option<String>,
     /// The answer that this one follows, if it is one of ours.
     pub(super) previous: Option<String>,
+    /// The conversation of ours that this answer belongs to.
+    pub(super) conversation: Option<String>,
+    /// The caller does not wait for it.
+    pub(super) background: bool,
 }
 
-/// What the door itself has to know of the members that name something that is kept.
-#[derive(Debug, Default, Deserialize)]
-struct Seen<'a> {
-    #[serde(default, borrow)]
-    previous_response_id: Option<Cow<'a, str>>,
-    #[serde(default)]
-    background: Option<bool>,
-    #[serde(default)]
-    conversation: Option<IgnoredAny>,
+impl Ask {
+    /// The members of the request that the answer repeats.
+    pub(super) fn echo(&self) -> Map<String, Value> {
+        let request: Map<String, Value> = serde_json::from_slice(&self.body).unwrap_or_default();
+        let mut echo = render::echo(&request);
+        echo.insert("background".into(), self.background.into());
+        if let Some(previous) = &self.previous {
+            echo.insert("previous_response_id".into(), previous.as_str().into());
+        }
+        if let Some(conversation) = &self.conversation {
+            echo.insert("conversation".into(), json!({"id": conversation}));
+        }
+        echo
+    }
 }
 
-pub(super) async fn call(app: &App, parts: &Parts, body: Body) -> Result<Parsed> {
-    let started = Instant::now();
+/// Who is calling, and a body that needs nothing that is kept here any more.
+pub(super) async fn read(app: &App, parts: &Parts, body: Body) -> Result<(Option<Arc<str>>, Complete)> {
     let caller = gate::admit(app, &parts.headers)?;
     let body = gate::read(app, &parts.headers, body).await?;
-    let mut peeked = peek::response(&body)?;
-    let seen = seen(&body)?;
+    let complete = context::complete(app, caller.as_deref(), body).await?;
+    Ok((caller, complete))
+}
+
+/// The call for such a body.
+pub(super) fn call(
+    headers: &HeaderMap,
+    caller: Option<Arc<str>>,
+    complete: &Complete,
+    started: Instant,
+) -> Result<Parsed> {
+    let body = complete.body.clone();
+    let peeked = peek::response(&body)?;
     let mut options = CallOptions::default();
     let mut episode_id = None;
-    from_headers(&parts.headers, &mut options, &mut episode_id)?;
-    let previous = seen.previous_response_id.map(Cow::into_owned).filter(|id| kept::id(id).is_some());
-    let body = match &previous {
-        None => body,
-        Some(id) => {
-            // Ids and thoughts of what was said before may be another provider's: the translator knows which.
-            options.rewrite = true;
-            let body = follow(app, id, caller.as_ref(), &body).await?;
-            peeked.model_at = peek::response(&body)?.model_at;
-            body
-        }
-    };
+    from_headers(headers, &mut options, &mut episode_id)?;
     // Members for the gateway only never reach a provider, and thoughts that are packed for another
     // provider would be refused.
-    options.rewrite |= peeked.extended || memmem::find(&body, SEALED.as_bytes()).is_some();
-    let ask = Ask { model: peeked.model.clone(), body: body.clone(), previous };
+    options.rewrite = complete.rewrite || peeked.extended || holds_packed_thoughts(&body);
+    let ask = Ask {
+        model: peeked.model.clone(),
+        body: body.clone(),
+        id: None,
+        previous: complete.previous.clone(),
+        conversation: complete.conversation.clone(),
+        background: complete.background,
+    };
     let call = Call {
         id: new_id(),
         episode_id: episode_id.unwrap_or_else(new_id),
@@ -92,58 +114,16 @@ pub(super) async fn call(app: &App, parts: &Parts, body: Body) -> Result<Parsed>
         asked: peeked.model.clone(),
         model: peeked.model,
         stream: peeked.stream,
-        source: Source::Wire {
-            body,
-            model: peeked.model_at,
-            parse: read,
-            headers: forwarded(&parts.headers, &FORWARDED),
-        },
+        source: Source::Wire { body, model: peeked.model_at, parse: chat, headers: forwarded(headers, &FORWARDED) },
         caller,
         options,
     };
     Ok(Parsed { call, ask })
 }
 
-/// Looks for the members that name something that is kept, and refuses those that nobody keeps here.
-fn seen(body: &[u8]) -> Result<Seen<'_>> {
-    let names = ["\"previous_response_id\"", "\"background\"", "\"conversation\""];
-    if !names.iter().any(|name| memmem::find(body, name.as_bytes()).is_some()) {
-        return Ok(Seen::default());
-    }
-    let seen: Seen<'_> = serde_json::from_slice(body)
-        .map_err(|e| Error::bad_request(format!("the body is not what was expected: {e}")))?;
-    if seen.background == Some(true) {
-        return Err(unsupported("background", "no answer is made in the background: wait for it or ask for a stream"));
-    }
-    if seen.conversation.is_some() {
-        let what = "conversations are not kept here: use `previous_response_id`, or send all items";
-        return Err(unsupported("conversation", what));
-    }
-    Ok(seen)
-}
-
-/// The body with what was said before in front of its own items.
-async fn follow(app: &App, id: &str, caller: Option<&Arc<str>>, body: &[u8]) -> Result<Bytes> {
-    let before = kept::find(app, id, caller.map(|caller| &**caller)).await.map_err(|error| {
-        // Not the path is wrong but a member.
-        Error::new(sabir_types::ErrorKind::BadRequest, error.message()).with_param("previous_response_id")
-    })?;
-    let mut items = kept::input(&before)?;
-    items.extend(kept::output(&before)?);
-    let mut members: Map<String, Value> =
-        serde_json::from_slice(body).map_err(|e| Error::bad_request(format!("the body is not valid JSON: {e}")))?;
-    members.shift_remove("previous_response_id");
-    let own = members.get_mut("input").map(Value::take).unwrap_or_default();
-    items.extend(kept::items(own));
-    members.insert("input".into(), items.into());
-    serde_json::to_vec(&members)
-        .map(Bytes::from)
-        .map_err(|e| Error::internal("a request could not be written").with_source(e))
-}
-
 /// Reads a request for a provider that speaks another protocol: what its own server would have to
 /// know is refused by name.
-fn read(body: &[u8]) -> Result<Request> {
+fn chat(body: &[u8]) -> Result<Request> {
     let request = parse::chat(body)?;
     if let Request::Chat(chat) = &request
         && let Some(name) = STATE.iter().find(|name| chat.rest.members.contains_key(**name))

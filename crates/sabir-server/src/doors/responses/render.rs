@@ -8,7 +8,7 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use sabir_engine::{Answer, Content, Facts, Failure, Frame};
-use sabir_types::{Error, Map, Protocol, Response as Neutral, Value};
+use sabir_types::{Error, Protocol, Response as Neutral};
 use sabir_wire::responses::render::{self, EventWriter};
 
 use super::{ENDPOINT, kept, parse::Ask};
@@ -47,7 +47,7 @@ pub(super) fn answer(app: &App, answer: Answer, ask: Ask) -> Response {
         Answer::Stream { facts, frames } => {
             let mut head = HeaderMap::new();
             openai::add_headers(&mut head, &facts);
-            let writer = Writer { events: None, ask, app: app.clone(), facts, passed: false, failed: false };
+            let writer = Writer::new(app, facts, ask);
             let mut response = events::respond(frames, writer);
             response.headers_mut().extend(head);
             response
@@ -66,22 +66,17 @@ pub(super) fn error(error: &Error) -> Response {
 }
 
 fn frame(facts: &Facts, ask: &Ask, created: Option<i64>) -> render::Frame {
-    let request: Map<String, Value> = serde_json::from_slice(&ask.body).unwrap_or_default();
-    let mut echo = render::echo(&request);
-    if let Some(previous) = &ask.previous {
-        echo.insert("previous_response_id".into(), previous.as_str().into());
-    }
     render::Frame {
-        id: kept::name(facts.inference_id),
+        id: ask.id.clone().unwrap_or_else(|| kept::name(facts.inference_id)),
         created: created.unwrap_or_else(|| now() as i64),
         model: ask.model.clone(),
         maker: Some(facts.provider_type.to_owned()),
-        echo,
+        echo: ask.echo(),
     }
 }
 
 /// Turns frames into events.
-struct Writer {
+pub(super) struct Writer {
     /// The writer of an answer that is translated; made when the first events come.
     events: Option<EventWriter>,
     ask: Ask,
@@ -93,6 +88,11 @@ struct Writer {
 }
 
 impl Writer {
+    /// A writer for the answer to this.
+    pub(super) fn new(app: &App, facts: Box<Facts>, ask: Ask) -> Self {
+        Self { events: None, ask, app: app.clone(), facts, passed: false, failed: false }
+    }
+
     fn events(&mut self) -> &mut EventWriter {
         let Self { events, facts, ask, .. } = self;
         events.get_or_insert_with(|| EventWriter::new(frame(facts, ask, None)))

@@ -16,6 +16,7 @@ use crate::{
         error,
         usage::Figures,
     },
+    signed::Spread,
     sse,
 };
 
@@ -34,6 +35,7 @@ pub struct EventWriter {
     finish: Option<(FinishReason, Option<String>)>,
     stop_sequence: Option<String>,
     refusal: String,
+    spread: Spread,
 }
 
 #[derive(Debug)]
@@ -75,12 +77,19 @@ impl EventWriter {
             finish: None,
             stop_sequence: None,
             refusal: String::new(),
+            spread: Spread::default(),
         }
     }
 
     /// Writes what the next event says. The beginning waits for the first piece of the answer, so
     /// that it can name the usage that is known by then.
     pub fn write(&mut self, event: &Event, out: &mut Vec<u8>) {
+        let mut spread = std::mem::take(&mut self.spread);
+        spread.take(event, |event| self.put(event, out));
+        self.spread = spread;
+    }
+
+    fn put(&mut self, event: &Event, out: &mut Vec<u8>) {
         match event {
             Event::Delta { choice: 0, block, delta } => {
                 self.begin(out);
@@ -100,6 +109,7 @@ impl EventWriter {
 
     /// Writes the end of the answer.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
+        std::mem::take(&mut self.spread).end(|event| self.put(event, out));
         self.begin(out);
         self.close(out);
         let reason = self.finish.as_ref().map(|(reason, raw)| stop_reason(*reason, raw.as_deref()));

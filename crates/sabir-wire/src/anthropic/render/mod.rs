@@ -2,7 +2,7 @@
 //!
 //! Invariant: the events of [`EventWriter`] add up, in the official client, to the message that
 //! [`chat`] writes. What the protocol has no place for is not in either: log probabilities, answers
-//! after the first, thought signatures on texts and calls, sound in pieces (its transcript is text).
+//! after the first, thought signatures on texts, sound in pieces (its transcript is text).
 
 mod events;
 
@@ -19,6 +19,7 @@ use super::{
     decode, error,
     usage::Figures,
 };
+use crate::signed;
 
 /// How an answer presents itself to its client.
 #[derive(Debug, Clone, Copy)]
@@ -36,13 +37,14 @@ pub fn chat(answer: &ChatResponse, face: Face<'_>) -> Vec<u8> {
     let empty = Choice::default();
     let choice = answer.choices.first().unwrap_or(&empty);
     let own = face.provider.is_some_and(|provider| SIGNERS.contains(&provider));
+    let content = signed::spread(&choice.content, face.provider);
     let refusal: String = choice.content.iter().filter_map(refusal).collect();
     let message = Message {
         id: face.id,
         kind: "message",
         role: "assistant",
         model: face.model,
-        content: choice.content.iter().filter_map(|block| block::answer(block, face.provider)).collect(),
+        content: content.iter().filter_map(|block| block::answer(block, face.provider)).collect(),
         stop_reason: choice.finish_reason.map(|reason| stop_reason(reason, choice.raw_finish_reason.as_deref())),
         stop_sequence: choice.stop_sequence.as_deref(),
         stop_details: match choice.rest.get("stop_details") {

@@ -1,18 +1,29 @@
 //! Answers, read from Gemini's wire.
 //!
-//! Invariant: a call has an id even if the provider gave it none, and the same answer always gets
-//! the same ids; an answer that says neither anything nor why is an error.
+//! Invariant: a call has an id even if the provider gave it none, and the same answer in the same
+//! place always gets the same ids; an answer that says neither anything nor why is an error.
 
 mod partial;
 mod stream;
 
-use sabir_types::{Block, ChatResponse, Choice, Error, FinishReason, Map, Result, Value};
+use sabir_types::{Block, ChatRequest, ChatResponse, Choice, Error, FinishReason, Map, Result, Value};
 
 pub use self::stream::ChatStream;
 use super::{error, finish, ids, part, short, usage};
 
+/// How many calls a conversation holds, for [`chat_after`] and [`ChatStream::after`].
+pub fn calls_in(request: &ChatRequest) -> usize {
+    let blocks = request.messages.iter().flat_map(|message| &message.content);
+    blocks.filter(|block| matches!(block, Block::ToolCall(_))).count()
+}
+
 /// Reads a whole answer.
 pub fn chat(body: &[u8]) -> Result<ChatResponse> {
+    chat_after(body, 0)
+}
+
+/// The same, of an answer whose conversation held so many calls already.
+pub fn chat_after(body: &[u8], before: usize) -> Result<ChatResponse> {
     let mut body: Map<String, Value> = match serde_json::from_slice::<Value>(body) {
         Ok(Value::Object(map)) if !map.contains_key("error") => map,
         Ok(_) => return Err(error::decode(200, body)),
@@ -29,7 +40,7 @@ pub fn chat(body: &[u8]) -> Result<ChatResponse> {
     }
     if let Some(Value::Array(candidates)) = body.shift_remove("candidates") {
         for (at, candidate) in candidates.into_iter().enumerate() {
-            answer.choices.push(choice(part::object(Some(candidate)), at, answer.id.as_deref()));
+            answer.choices.push(choice(part::object(Some(candidate)), at, answer.id.as_deref(), before));
         }
     }
     if answer.choices.is_empty() {
@@ -46,7 +57,7 @@ pub fn chat(body: &[u8]) -> Result<ChatResponse> {
     Ok(answer)
 }
 
-fn choice(mut candidate: Map<String, Value>, at: usize, response: Option<&str>) -> Choice {
+fn choice(mut candidate: Map<String, Value>, at: usize, response: Option<&str>, before: usize) -> Choice {
     let mut choice = Choice { index: index(&candidate, at), ..Choice::default() };
     candidate.shift_remove("index");
     let mut calls = 0;
@@ -57,7 +68,7 @@ fn choice(mut candidate: Map<String, Value>, at: usize, response: Option<&str>) 
             Block::Text(text) if text.text.is_empty() && text.signature.is_none() => continue,
             Block::ToolCall(call) => {
                 if call.id.is_empty() {
-                    call.id = ids::of_answer(response, &call.name, choice.index, calls);
+                    call.id = ids::of_answer(response, before, choice.index, calls);
                 }
                 calls += 1;
             }

@@ -35,6 +35,13 @@ impl ChatStream {
         Self::default()
     }
 
+    /// The same, of an answer whose conversation held so many calls already.
+    #[must_use]
+    pub fn after(mut self, calls: usize) -> Self {
+        self.state.before = calls;
+        self
+    }
+
     /// Takes more bytes and adds the events that they complete. An error inside the stream is `Err`.
     pub fn feed(&mut self, bytes: &[u8], out: &mut Vec<Event>) -> Result<()> {
         let framed = if self.bare.is_some() { 0 } else { self.framed(bytes) };
@@ -89,6 +96,8 @@ struct State {
     usage: Usage,
     blocked: Option<String>,
     candidates: Vec<Candidate>,
+    /// How many calls the conversation held already.
+    before: usize,
 }
 
 /// One of the answers, as far as it came.
@@ -104,6 +113,7 @@ struct Candidate {
     /// The call whose arguments are coming in pieces: its block and the arguments so far.
     call: Option<(u32, Value)>,
     reason: Option<String>,
+    before: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -136,7 +146,7 @@ impl State {
                 let candidate = part::object(Some(candidate));
                 let index = index(&candidate, at);
                 let place = self.candidates.iter().position(|known| known.index == index).unwrap_or_else(|| {
-                    self.candidates.push(Candidate { index, ..Candidate::default() });
+                    self.candidates.push(Candidate { index, before: self.before, ..Candidate::default() });
                     self.candidates.len() - 1
                 });
                 self.candidates[place].take(candidate, self.id.as_deref(), out)?;
@@ -285,7 +295,7 @@ impl Candidate {
 
     fn call(&mut self, id: String, name: String, response: Option<&str>, out: &mut Vec<Event>) -> u32 {
         let block = self.begin();
-        let id = if id.is_empty() { ids::of_answer(response, &name, self.index, self.calls) } else { id };
+        let id = if id.is_empty() { ids::of_answer(response, self.before, self.index, self.calls) } else { id };
         self.calls += 1;
         out.push(self.delta(block, Delta::ToolCall { id, name, kind: CallKind::Function }));
         block

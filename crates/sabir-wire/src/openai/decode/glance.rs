@@ -4,11 +4,14 @@
 
 use std::borrow::Cow;
 
-use sabir_types::{Error, FinishReason, Operation, Result, Usage, Value};
+use sabir_types::{Error, FinishReason, Operation, Result, TranscriptFormat, Usage, Value};
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{Reading, finish_reason, is_failure, usage};
-use crate::openai::error;
+use super::{Reading, finish_reason, input_usage, is_failure, usage};
+use crate::{
+    openai::{answer, error, image, moderation, speech, transcript},
+    rerank,
+};
 
 /// What can be seen at a glance.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -37,6 +40,8 @@ struct Seen<'a> {
     x_groq: Option<Value>,
     #[serde(default)]
     base_resp: Option<IgnoredAny>,
+    #[serde(default, rename = "type")]
+    kind: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -74,17 +79,66 @@ pub fn glance_event(data: &str) -> Result<Glimpse> {
 }
 
 pub(super) fn whole(operation: Operation, body: &[u8], reading: &Reading) -> Result<Glimpse> {
+    if let Some(usage) = media(operation, body)? {
+        return Ok(Glimpse { usage, ..Glimpse::default() });
+    }
     let seen: Seen<'_> = serde_json::from_slice(body)
         .map_err(|e| Error::bad_upstream(format!("the provider's answer is not what was asked for: {e}")))?;
     refuse(&seen, body, reading)?;
     let missing = match operation {
-        Operation::Embed => seen.data.is_none().then_some("data"),
+        Operation::Embed if seen.data.is_some() => {
+            let usage = seen.usage.filter(Value::is_object).map(|raw| input_usage(&raw)).unwrap_or_default();
+            return Ok(Glimpse { usage, ..Glimpse::default() });
+        }
+        Operation::Embed => Some("data"),
         _ => seen.choices.as_ref().is_none_or(Vec::is_empty).then_some("choices"),
     };
     if let Some(name) = missing {
         return Err(Error::bad_upstream(format!("the provider's answer has no `{name}`")));
     }
     glimpse(seen)
+}
+
+/// What an answer with pictures, sound, verdicts or an order says of usage. What may be long (pictures)
+/// is not built.
+fn media(operation: Operation, body: &[u8]) -> Result<Option<Usage>> {
+    Ok(Some(match operation {
+        Operation::Image | Operation::ImageEdit => pictures(body)?,
+        Operation::Speech if speech::is_object(body) => {
+            answer(body)?;
+            return Err(Error::bad_upstream("the provider's answer is an object instead of sound"));
+        }
+        Operation::Speech => Usage::default(),
+        Operation::Transcribe | Operation::Translate => {
+            let format = if speech::is_object(body) { TranscriptFormat::Json } else { TranscriptFormat::Text };
+            transcript::decode(body, format)?.usage
+        }
+        Operation::Moderate => moderation::decode(body)?.usage,
+        Operation::Rerank => rerank::glance(body)?,
+        _ => return Ok(None),
+    }))
+}
+
+fn pictures(body: &[u8]) -> Result<Usage> {
+    #[derive(Deserialize)]
+    struct Pictures {
+        data: Option<Vec<IgnoredAny>>,
+        usage: Option<Value>,
+    }
+    let seen: Result<Pictures, _> = serde_json::from_slice(body);
+    match seen {
+        Ok(Pictures { data: Some(data), usage: raw }) => Ok(match raw.filter(|raw| raw.is_object()) {
+            Some(raw) => usage(&raw),
+            None => Usage::of_units("images", data.len()),
+        }),
+        // What is wrong with it, the reader of the whole answer says.
+        _ => Ok(image::decode(body)?.usage),
+    }
+}
+
+/// The event after which a stream of pictures, sound or a transcript is over.
+fn is_last(kind: &str) -> bool {
+    matches!(kind, "image_generation.completed" | "image_edit.completed" | "speech.audio.done" | "transcript.text.done")
 }
 
 pub(super) fn event(data: &str, reading: &Reading) -> Result<Glimpse> {
@@ -109,7 +163,8 @@ fn refuse(seen: &Seen<'_>, body: &[u8], reading: &Reading) -> Result<()> {
 }
 
 fn glimpse(seen: Seen<'_>) -> Result<Glimpse> {
-    let mut found = Glimpse::default();
+    let done = seen.kind.as_ref().and_then(Value::as_str).is_some_and(is_last);
+    let mut found = Glimpse { done, ..Glimpse::default() };
     for choice in seen.choices.unwrap_or_default() {
         if let Some(word) = choice.finish_reason.filter(|word| !word.is_empty()) {
             if is_failure(&word) {

@@ -12,7 +12,7 @@ mod whole;
 pub use glance::{Glimpse, glance, glance_event};
 pub use reading::Reading;
 pub use stream::ChatStream;
-pub use usage::usage;
+pub use usage::{input_usage, usage};
 pub use whole::chat;
 
 use sabir_types::FinishReason;

@@ -36,11 +36,23 @@ pub fn usage(raw: &Value) -> Usage {
             .or_else(|| number("/input_tokens_details/cache_write_tokens")),
         reasoning_tokens: reasoning,
         input_audio_tokens: number("/prompt_tokens_details/audio_tokens")
-            .or_else(|| number("/input_tokens_details/audio_tokens")),
+            .or_else(|| number("/input_tokens_details/audio_tokens"))
+            .or_else(|| number("/input_token_details/audio_tokens")),
         output_audio_tokens: number("/completion_tokens_details/audio_tokens")
             .or_else(|| number("/output_tokens_details/audio_tokens")),
         raw: Some(raw.clone()),
     }
+}
+
+/// Reads the `usage` object of an answer that has no tokens of its own: some name the total only.
+pub fn input_usage(raw: &Value) -> Usage {
+    let mut usage = usage(raw);
+    if usage.is_empty()
+        && let Some(total) = raw.get("total_tokens").and_then(count)
+    {
+        (usage.input_tokens, usage.output_tokens) = (Some(total), Some(0));
+    }
+    usage
 }
 
 /// A count; some servers write it as a float.

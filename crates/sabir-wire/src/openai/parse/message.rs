@@ -8,10 +8,12 @@ use sabir_types::{
 };
 
 use super::{
+    super::details,
     object::{object, wrong},
     part::{self, Content},
     tool::shown,
 };
+use crate::signed;
 
 object!(MessageIn: "an object with `role`" {
     "role" => role: String,
@@ -138,7 +140,10 @@ impl Conversation {
         // Some servers write the thought under both names.
         let text = message.reasoning_content.take().or(message.reasoning.take()).filter(|text| !text.is_empty());
         let details = message.reasoning_details.take();
-        if text.is_some() || details.is_some() {
+        if let Some(thoughts) = details.as_ref().and_then(details::unpack) {
+            // They hold the words too.
+            blocks.extend(thoughts.into_iter().map(Block::Thinking));
+        } else if text.is_some() || details.is_some() {
             let mut rest = Map::new();
             if let Some(details) = details {
                 rest.insert("reasoning_details".into(), details);
@@ -181,6 +186,7 @@ impl Conversation {
             self.legacy.push((call.name.clone(), call.id.clone()));
             blocks.push(Block::ToolCall(call));
         }
+        signed::gather(&mut blocks);
         if blocks.is_empty() {
             blocks.push(Block::text(""));
         }

@@ -13,7 +13,7 @@ use sabir_types::{
 };
 use serde::Deserialize;
 
-pub(super) use self::object::wrong;
+pub(crate) use self::object::wrong;
 pub(crate) use self::part::{by_name, locate, standard};
 use self::{
     message::{Conversation, MessageIn},

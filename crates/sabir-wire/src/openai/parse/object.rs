@@ -59,7 +59,7 @@ pub(super) fn read<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T> {
 }
 
 /// The request is wrong at a place.
-pub(in crate::openai) fn wrong(path: &str, what: &str) -> Error {
+pub(crate) fn wrong(path: &str, what: &str) -> Error {
     if path.is_empty() || path == "." {
         return Error::bad_request(what);
     }

@@ -9,10 +9,11 @@ use sabir_types::{Block, CallKind, Error, Map, Message, Protocol, Result, Role, 
 use super::{
     super::{
         fields::{Fields, shown, wrong},
-        is_item, thought,
+        is_item, namespace, thought,
     },
     part,
 };
+use crate::signed;
 
 /// A conversation as it is read, item by item.
 #[derive(Debug, Default)]
@@ -27,7 +28,8 @@ pub(super) struct Conversation {
 
 impl Conversation {
     /// System blocks and turns.
-    pub(super) fn end(self) -> (Vec<Block>, Vec<Message>) {
+    pub(super) fn end(mut self) -> (Vec<Block>, Vec<Message>) {
+        self.messages.iter_mut().for_each(|message| signed::gather(&mut message.content));
         (self.system, self.messages)
     }
 
@@ -119,9 +121,13 @@ impl Conversation {
     }
 
     fn call(&mut self, mut fields: Fields, arguments: &str, kind: CallKind) -> Result<()> {
+        let name = fields.need("name")?;
         let call = ToolCall {
             id: fields.need("call_id")?,
-            name: fields.need("name")?,
+            name: match fields.text("namespace")? {
+                Some(namespace) => namespace::full(&namespace, &name),
+                None => name,
+            },
             arguments: fields.text(arguments)?.unwrap_or_default(),
             kind,
             ..ToolCall::default()

@@ -51,7 +51,7 @@ pub fn chat(body: &[u8]) -> Result<Request> {
     let mut kept = Map::new();
     conversation(&mut all, &mut chat)?;
     for (at, value) in all.list("tools")?.unwrap_or_default().into_iter().enumerate() {
-        chat.tools.push(tool::tool(value, &format!("tools[{at}]"))?);
+        tool::read(value, &format!("tools[{at}]"), &mut chat.tools)?;
     }
     if let Some(value) = all.value("tool_choice") {
         chat.tool_choice = tool::choice(&value)?;

@@ -5,10 +5,33 @@
 
 use sabir_types::{CallKind, Map, Protocol, ResponseFormat, Result, Schema, Tool, ToolChoice, ToolKind, Value};
 
-use super::super::fields::{Fields, shown, wrong};
+use super::super::{
+    fields::{Fields, shown, wrong},
+    namespace,
+};
 
-/// Reads a tool.
-pub(super) fn tool(value: Value, path: &str) -> Result<Tool> {
+/// Reads a tool, or all tools of a namespace under their full names.
+pub(super) fn read(value: Value, path: &str, out: &mut Vec<Tool>) -> Result<()> {
+    if value.get("type").is_none_or(|kind| kind != "namespace") {
+        out.push(tool(value, path)?);
+        return Ok(());
+    }
+    let mut fields = Fields::new(value, path, "an object with `type`")?;
+    let namespace = fields.need("name")?;
+    let about = fields.text("description")?.unwrap_or_default();
+    for (at, value) in fields.list("tools")?.unwrap_or_default().into_iter().enumerate() {
+        let mut inner = tool(value, &fields.at(&format!("tools[{at}]")))?;
+        inner.name = namespace::full(&namespace, &inner.name);
+        inner.description = match inner.description {
+            Some(own) if !about.is_empty() => Some(format!("{about}\n{own}")),
+            own => own.or_else(|| Some(about.clone()).filter(|about| !about.is_empty())),
+        };
+        out.push(inner);
+    }
+    Ok(())
+}
+
+fn tool(value: Value, path: &str) -> Result<Tool> {
     let verbatim = value.clone();
     let mut fields = Fields::new(value, path, "an object with `type`")?;
     let kind = fields.need("type")?;

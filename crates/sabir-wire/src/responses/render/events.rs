@@ -12,10 +12,11 @@ use sabir_types::{
 use serde_json::json;
 
 use super::{
-    super::thought,
+    super::{namespace, thought},
     Ending, Frame, Tail, assemble, failure, head,
     item::{self, arguments},
 };
+use crate::signed::Spread;
 
 /// Writes events as this protocol's events.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub struct EventWriter {
     reason: Option<FinishReason>,
     tier: Option<String>,
     strange: Vec<Value>,
+    spread: Spread,
 }
 
 /// One item of the output.
@@ -65,28 +67,36 @@ impl EventWriter {
             reason: None,
             tier: None,
             strange: Vec::new(),
+            spread: Spread::default(),
         }
     }
 
     /// Writes events.
     pub fn events(&mut self, events: &[Event], out: &mut Vec<u8>) {
         self.begin(out);
+        let mut spread = std::mem::take(&mut self.spread);
         for event in events {
-            match event {
-                // There is one answer in this protocol.
-                Event::Delta { choice: 0, block, delta } => self.delta(*block, delta, out),
-                Event::Logprobs { choice: 0, data } => self.logprobs(data, out),
-                Event::Finish { choice: 0, reason, .. } => self.reason = self.reason.or(Some(*reason)),
-                Event::Meta { service_tier: Some(tier), .. } => self.tier = Some(tier.clone()),
-                // Usage goes into the last event; the start is told by the frame.
-                _ => {}
-            }
+            spread.take(event, |event| self.put(event, out));
+        }
+        self.spread = spread;
+    }
+
+    fn put(&mut self, event: &Event, out: &mut Vec<u8>) {
+        match event {
+            // There is one answer in this protocol.
+            Event::Delta { choice: 0, block, delta } => self.delta(*block, delta, out),
+            Event::Logprobs { choice: 0, data } => self.logprobs(data, out),
+            Event::Finish { choice: 0, reason, .. } => self.reason = self.reason.or(Some(*reason)),
+            Event::Meta { service_tier: Some(tier), .. } => self.tier = Some(tier.clone()),
+            // Usage goes into the last event; the start is told by the frame.
+            _ => {}
         }
     }
 
     /// Writes the end.
     pub fn end(&mut self, usage: &Usage, out: &mut Vec<u8>) {
         self.begin(out);
+        std::mem::take(&mut self.spread).end(|event| self.put(event, out));
         let end = self.ending();
         self.close_all(end, out);
         let output = self.slots.iter_mut().filter_map(|slot| slot.done.take()).collect();
@@ -147,12 +157,13 @@ impl EventWriter {
             | Delta::Signature { .. }
             | Delta::Opaque { .. }
             | Delta::ThinkingId { .. } => {
-                let id = match delta {
-                    Delta::ThinkingId { id } => id.clone(),
-                    _ => id(self, "rs"),
+                let thinking = match delta {
+                    Delta::ThinkingId { id } => Thinking { id: Some(id.clone()), ..Thinking::default() },
+                    _ => Thinking::default(),
                 };
+                let id = thought::name(&thinking).unwrap_or_else(|| id(self, "rs"));
                 let begun = json!({"id": id, "type": "reasoning", "summary": []});
-                (self.slot(id, Kind::Thought { thinking: Thinking::default(), summary: None }, begun, out), 0)
+                (self.slot(id, Kind::Thought { thinking, summary: None }, begun, out), 0)
             }
             Delta::ToolCall { .. } | Delta::Arguments { .. } => {
                 let mut call = ToolCall::default();
@@ -160,7 +171,7 @@ impl EventWriter {
                     call = ToolCall { id: id.clone(), name: name.clone(), kind: *kind, ..call };
                 }
                 let id = id(self, "fc");
-                let mut begun = item::tool_call(&call, &id, "in_progress");
+                let mut begun = item::tool_call(&self.frame, &call, &id, "in_progress");
                 if call.kind == CallKind::Function {
                     begun["arguments"] = "".into();
                 }
@@ -403,7 +414,9 @@ impl EventWriter {
                 let place = json!({"item_id": id, "output_index": at});
                 match call.kind {
                     CallKind::Function => {
-                        let event = with(&place, "name", call.name.as_str().into());
+                        let within = namespace::split(&self.frame.echo, &call.name);
+                        let name = within.map_or(call.name.as_str(), |(_, name)| name);
+                        let event = with(&place, "name", name.into());
                         let event = with(&event, "arguments", arguments(&call).into());
                         self.write("response.function_call_arguments.done", event, out);
                     }
@@ -412,7 +425,7 @@ impl EventWriter {
                         self.write("response.custom_tool_call_input.done", event, out);
                     }
                 }
-                item::tool_call(&call, &id, status)
+                item::tool_call(&self.frame, &call, &id, status)
             }
             Kind::Whole(item) => item.clone(),
         };

@@ -6,7 +6,11 @@
 use sabir_types::{Block, CallKind, Map, Media, Protocol, Source, ToolCall, Value};
 use serde_json::json;
 
-use super::{super::thought, Ending, Frame};
+use super::{
+    super::{namespace, thought},
+    Ending, Frame,
+};
+use crate::signed;
 
 /// The items that say whether they are complete.
 const ENDS: [&str; 3] = ["message", "function_call", "custom_tool_call"];
@@ -22,7 +26,8 @@ pub(super) fn items(
     let mut strange = Vec::new();
     let mut logprobs = logprobs.cloned().unwrap_or_default();
     let mut in_message = false;
-    for block in content {
+    let content = signed::spread(content, frame.maker.as_deref());
+    for block in &*content {
         if let Some(part) = part(block, std::mem::take(&mut logprobs)) {
             match out.last_mut().and_then(|item| item.get_mut("content")?.as_array_mut()) {
                 Some(parts) if in_message => parts.push(part),
@@ -34,10 +39,10 @@ pub(super) fn items(
         let at = out.len();
         match block {
             Block::Thinking(thinking) => {
-                let id = thinking.id.clone().unwrap_or_else(|| id(frame, "rs", at));
+                let id = thought::name(thinking).unwrap_or_else(|| id(frame, "rs", at));
                 out.push(thought::item(thinking, &id, frame.maker.as_deref()));
             }
-            Block::ToolCall(call) => out.push(tool_call(call, &id(frame, "fc", at), "completed")),
+            Block::ToolCall(call) => out.push(tool_call(frame, call, &id(frame, "fc", at), "completed")),
             Block::Image(media) if inline(media).is_some() => out.push(image(media, &id(frame, "ig", at))),
             Block::Unknown(unknown) if unknown.protocol == Some(Protocol::Responses) => out.push(unknown.data.clone()),
             // A client's result cannot stand in an answer.
@@ -91,14 +96,16 @@ pub(super) fn part(block: &Block, logprobs: Vec<Value>) -> Option<Value> {
     })
 }
 
-pub(super) fn tool_call(call: &ToolCall, id: &str, status: &str) -> Value {
-    match call.kind {
+pub(super) fn tool_call(frame: &Frame, call: &ToolCall, id: &str, status: &str) -> Value {
+    let within = namespace::split(&frame.echo, &call.name);
+    let name = within.map_or(call.name.as_str(), |(_, name)| name);
+    let mut item = match call.kind {
         CallKind::Function => json!({
             "id": id,
             "type": "function_call",
             "status": status,
             "call_id": call.id,
-            "name": call.name,
+            "name": name,
             "arguments": arguments(call),
         }),
         CallKind::Custom => json!({
@@ -106,10 +113,14 @@ pub(super) fn tool_call(call: &ToolCall, id: &str, status: &str) -> Value {
             "type": "custom_tool_call",
             "status": status,
             "call_id": call.id,
-            "name": call.name,
+            "name": name,
             "input": call.arguments,
         }),
+    };
+    if let Some((namespace, _)) = within {
+        item["namespace"] = namespace.into();
     }
+    item
 }
 
 /// A call without arguments means `{}`: clients parse the text.

@@ -73,6 +73,11 @@ pub fn failed(error: &Error, frame: &Frame) -> Value {
     failure(error, frame, Vec::new())
 }
 
+/// Writes an answer that there is nothing of yet, with this status.
+pub fn pending(frame: &Frame, status: &str) -> Value {
+    Value::Object(head(frame, status))
+}
+
 /// Usage in this protocol's words.
 pub fn usage(usage: &Usage) -> Value {
     let (input, output) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));

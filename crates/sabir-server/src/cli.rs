@@ -1,12 +1,13 @@
-//! The binary `sabir`: serves the gateway, checks its configuration, reads its ledger, measures it.
+//! The command `sabir`: serves the gateway, checks its configuration, reads its ledger, measures it.
 //!
-//! Invariant: arguments win over the environment, the environment over the configuration.
+//! Invariants: arguments win over the environment, the environment over the configuration; it ends by
+//! returning, so that a process with more to do than this (an interpreter) can do it.
 
 use std::{
+    ffi::OsString,
     io::{self, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::ExitCode,
     sync::Arc,
     time::Duration,
 };
@@ -17,14 +18,15 @@ use sabir_engine::{
     Engine,
     config::{Config, Durability, Source, env::Env, watch},
 };
-use sabir_server::{app::App, bench, config_command, doors, ledger_command, prices_command, providers_command, serve};
 use sabir_store::{Ledger, SqliteLedger, sqlite};
 use tokio::{net::TcpListener, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use crate::{app::App, bench, config_command, doors, ledger_command, prices_command, providers_command, serve};
+
+const SUCCESS: u8 = 0;
+const FAILURE: u8 = 1;
 
 /// Call any model, from any client, through one door you own, and keep every word of it.
 #[derive(Debug, Parser)]
@@ -116,30 +118,42 @@ enum LogFormat {
     Json,
 }
 
-fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Serve(args) => serve_command(args).map(|()| ExitCode::SUCCESS),
+/// Runs the command with these arguments, the first of which is its name; 0 if all is well.
+///
+/// `program` is how the command is started again for what needs processes of its own; without it, it
+/// is this process's program.
+pub fn run(args: impl IntoIterator<Item = OsString>, program: Option<Vec<OsString>>) -> u8 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help is told this way too. There is nobody to tell that it could not be told.
+            drop(told.print());
+            return u8::try_from(told.exit_code()).unwrap_or(1);
+        }
+    };
+    let outcome = match cli.command {
+        Command::Serve(args) => serve_command(args).map(|()| SUCCESS),
         Command::Config(ConfigCommand::Check(args)) => check(&args),
         Command::Ledger { data, args } => {
             let dir = data.data_dir.unwrap_or_else(default_data_dir);
-            ledger_command::run(&args, &dir, &mut io::stdout().lock()).map(|()| ExitCode::SUCCESS)
+            ledger_command::run(&args, &dir, &mut io::stdout().lock()).map(|()| SUCCESS)
         }
         Command::Providers { args, env_file } => environment(env_file.as_deref())
             .and_then(|env| providers_command::run(&args, &env, &mut io::stdout().lock()))
-            .map(|()| ExitCode::SUCCESS),
+            .map(|()| SUCCESS),
         Command::Prices { args, config } => config
             .env()
             .and_then(|env| prices_command::run(&args, &config.sources(), &env, &mut io::stdout().lock()))
-            .map(|()| ExitCode::SUCCESS),
-        Command::Bench(args) => bench::run(args),
+            .map(|()| SUCCESS),
+        Command::Bench(args) => bench::run(args, program).map(|()| SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         // A reader that has seen enough closes the pipe; that is not a failure.
         if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
-            return ExitCode::SUCCESS;
+            return SUCCESS;
         }
         say(&mut io::stderr(), &format!("error: {error:#}"));
-        ExitCode::FAILURE
+        FAILURE
     })
 }
 
@@ -173,9 +187,9 @@ impl ConfigArgs {
     }
 }
 
-fn check(args: &ConfigArgs) -> Result<ExitCode> {
+fn check(args: &ConfigArgs) -> Result<u8> {
     let is_good = config_command::check(&args.sources(), &args.env()?, &mut io::stdout().lock())?;
-    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_good { SUCCESS } else { FAILURE })
 }
 
 fn serve_command(args: ServeArgs) -> Result<()> {
@@ -200,7 +214,7 @@ fn serve_command(args: ServeArgs) -> Result<()> {
         .build()
         .context("the runtime could not be started")?;
     let rows: Option<Arc<dyn Ledger>> = ledger.clone().map(|ledger| ledger as Arc<dyn Ledger>);
-    runtime.block_on(run(config, env, sources, Ports { bind, grpc_bind }, rows))?;
+    runtime.block_on(serve_all(config, env, sources, Ports { bind, grpc_bind }, rows))?;
     runtime.shutdown_timeout(Duration::from_secs(1));
     if let Some(ledger) = ledger {
         ledger.close();
@@ -214,7 +228,7 @@ struct Ports {
     grpc_bind: Option<SocketAddr>,
 }
 
-async fn run(
+async fn serve_all(
     config: Config,
     env: Env,
     sources: Vec<Source>,
@@ -222,6 +236,7 @@ async fn run(
     ledger: Option<Arc<dyn Ledger>>,
 ) -> Result<()> {
     let grace = config.gateway.shutdown_grace;
+    let max_streams = config.gateway.grpc.max_concurrent_streams;
     let tls = match &config.gateway.grpc.tls {
         Some((cert, key)) if grpc_bind.is_some() => Some(serve::tls(cert, key)?),
         _ => None,
@@ -237,8 +252,11 @@ async fn run(
         }
         Err(problems) => tracing::error!(%problems, "the configuration is wrong: the old one stays"),
     });
-    let app = App::new(engine);
+    let app = App::new(engine.clone());
     let router = serve::router(app.clone());
+    if let Some(tasks) = engine.tasks() {
+        tasks.start();
+    }
     let stop = CancellationToken::new();
     let grpc = match grpc_bind {
         None => None,
@@ -246,7 +264,10 @@ async fn run(
             let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen on {bind}"))?;
             let address = listener.local_addr().context("the listener has no address")?;
             let router = doors::model_manager::router(app).await?;
-            Some((address, serve::serve_grpc(listener, tls, router, stop.clone().cancelled_owned(), grace)))
+            Some((
+                address,
+                serve::serve_grpc(listener, tls, max_streams, router, stop.clone().cancelled_owned(), grace),
+            ))
         }
     };
     let stopped = stopped()?;
@@ -255,11 +276,18 @@ async fn run(
         say(&mut io::stdout(), &format!("sabir grpc listening on {address}"));
         tokio::spawn(serving)
     });
-    let both = async move {
+    let both = async {
         stopped.await;
         stop.cancel();
     };
-    serve::serve(listener, router, both, grace).await;
+    // Tasks get the same period as the callers that wait, at the same time.
+    let tasks = async {
+        stop.cancelled().await;
+        if let Some(tasks) = engine.tasks() {
+            tasks.shutdown(grace).await;
+        }
+    };
+    tokio::join!(serve::serve(listener, router, both, grace), tasks);
     if let Some(grpc) = grpc {
         grpc.await.context("the gRPC port broke")?;
     }
@@ -307,7 +335,7 @@ fn address(asked: Option<SocketAddr>, config: &Config) -> Result<SocketAddr> {
 
 /// Where the Model Manager door listens: nowhere, unless somebody says so.
 fn grpc_address(asked: Option<SocketAddr>, config: &Config) -> Result<Option<SocketAddr>> {
-    let open = config.gateway.grpc.jwt_secrets.is_empty() && config.gateway.api_keys.is_empty();
+    let open = !config.gateway.grpc.takes_tokens() && config.gateway.api_keys.is_empty();
     match (asked, config.gateway.grpc.bind_address) {
         (Some(asked), _) => {
             if open && !asked.ip().is_loopback() {

@@ -1,0 +1,1 @@
+"""OpenAI's API as a table of calls, with one definition of everything for threads and event loops."""

@@ -1,0 +1,3 @@
+"""See `types`."""
+
+from . import __getattr__ as __getattr__
