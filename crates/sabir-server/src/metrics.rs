@@ -24,6 +24,8 @@ const BUCKETS: [u64; 8] = [50, 100, 250, 500, 1_000, 10_000, 100_000, 1_000_000]
 
 /// An endpoint and a model.
 type Key = (&'static str, Arc<str>);
+/// A model and one of its providers.
+type Target = (Arc<str>, Arc<str>);
 
 /// The gateway's counters.
 #[derive(Debug, Default)]
@@ -31,7 +33,7 @@ pub struct Metrics {
     answered: RwLock<HashMap<Key, Arc<Series>>>,
     failed: RwLock<HashMap<(&'static str, ErrorKind), Arc<AtomicU64>>>,
     feedback: AtomicU64,
-    limits: RwLock<HashMap<(Arc<str>, Arc<str>), Arc<Limits>>>,
+    limits: RwLock<HashMap<Target, Arc<Limits>>>,
 }
 
 /// What a model's provider said last about how much it still takes; `u64::MAX` where it said nothing.
