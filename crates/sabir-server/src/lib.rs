@@ -14,4 +14,5 @@ pub mod metrics;
 pub mod patient;
 pub mod prices_command;
 pub mod providers_command;
+pub mod rate_limits;
 pub mod serve;

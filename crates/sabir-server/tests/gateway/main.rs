@@ -22,6 +22,7 @@ mod oddities;
 mod other_door;
 mod passing;
 mod prices;
+mod rate_limits;
 mod realtime;
 mod recording;
 mod relay;
