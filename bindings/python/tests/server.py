@@ -66,6 +66,9 @@ class Server:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # An answer is one packet, and goes out at once.
+            wbufsize = -1
+            disable_nagle_algorithm = True
 
             def log_message(self, *_: Any) -> None:
                 pass
