@@ -26,6 +26,10 @@ class Operation:
         self.document, self.method, self.path, self.said = document, method, path, said
         self.parameters = [document.resolve(one) for one in [*shared, *said.get("parameters", [])]]
         self.content = document.resolve(said.get("requestBody", {})).get("content", {})
+        # Some operations differ from another one by a query that is always there.
+        path, _, fixed = path.partition("?")
+        self.fixed = dict(parse_qsl(fixed))
+        self.parameters += [{"name": name, "in": "query", "required": True} for name in self.fixed]
         parts = [re.escape(part) if not part.startswith("{") else "[^/]+" for part in path.split("/")]
         self.pattern = re.compile("/".join(parts) + "$")
 
@@ -41,7 +45,7 @@ class Operation:
 
 class Document:
     def __init__(self, text: str) -> None:
-        self.all = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        self.all = numbers(yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
         resource = Resource.from_contents(self.all, default_specification=DRAFT202012)
         self.registry = Registry().with_resource(URN, resource)
         self.operations = [
@@ -51,7 +55,7 @@ class Document:
             if method in item
         ]
         # `/files/{id}` would take `/files/search` too: the one with more words of its own comes first.
-        self.operations.sort(key=lambda one: one.path.count("{"))
+        self.operations.sort(key=lambda one: (one.path.count("{"), -len(one.fixed)))
 
     def resolve(self, node):
         while isinstance(node, dict) and "$ref" in node:
@@ -64,17 +68,32 @@ class Document:
     def validator(self, schema: dict) -> jsonschema.Draft202012Validator:
         return jsonschema.Draft202012Validator(schema, registry=self.registry)
 
-    def find(self, method: str, path: str) -> Operation | None:
-        fits = (one for one in self.operations if one.method == method.lower() and one.pattern.match(path))
+    def find(self, method: str, path: str, query: str = "") -> Operation | None:
+        given = dict(parse_qsl(query)).items()
+        fits = (
+            one
+            for one in self.operations
+            if one.method == method.lower() and one.pattern.match(path) and one.fixed.items() <= given
+        )
         return next(fits, None)
 
     def wrong(self, method: str, target: str, headers: dict[str, str], body: bytes) -> list[str]:
         """What is wrong with a request below the version."""
         where = urlsplit(target)
-        operation = self.find(method, where.path)
+        operation = self.find(method, where.path, where.query)
         if operation is None:
             return [f"the document has no {method} {where.path}"]
         return [f"{operation}: {what}" for what in [*query(operation, where.query), *content(operation, headers, body)]]
+
+
+def numbers(node):
+    """Bounds as numbers: YAML 1.1 takes `1e18` for a text."""
+    for name, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if name in ("minimum", "maximum") and isinstance(value, str):
+            node[name] = float(value)
+        elif isinstance(value, (dict, list)):
+            numbers(value)
+    return node
 
 
 def query(operation: Operation, text: str) -> list[str]:
