@@ -54,6 +54,7 @@ pub fn router(app: App) -> Router {
         .merge(doors::openai::routes())
         .merge(doors::responses::routes())
         .merge(doors::anthropic::routes())
+        .merge(doors::kept_routes(&app))
         .merge(doors::gemini::routes())
         .merge(doors::tensorzero::routes())
         .merge(doors::model_manager::routes())
