@@ -24,7 +24,7 @@ if not FILE or not Path(FILE).is_file():
     pytest.skip("SABIR_OPENAPI names no OpenAPI document", allow_module_level=True)
 
 DOCUMENT = Document(Path(FILE).read_text())
-KEY = "sk-of-the-provider-0123456789"
+KEY = "key-of-the-provider-0123456789"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 # Doors of the gateway's own, which write what they send themselves or answer by themselves.
 OWN = re.compile(r"/(chat/completions|embeddings|responses|conversations|files|batches|images|audio|moderations|models)\b")

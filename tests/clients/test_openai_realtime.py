@@ -15,8 +15,8 @@ from websockets.sync.server import serve
 from gateway import Gateway
 from test_openai_resources import METHODS, find
 
-KEY = "sk-of-the-provider-0123456789"
-CALLERS = "sk-of-the-caller-0123456789"
+KEY = "key-of-the-provider-0123456789"
+CALLERS = "key-of-the-caller-0123456789"
 
 
 class Provider:

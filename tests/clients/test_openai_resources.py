@@ -20,8 +20,8 @@ from recorder import BINARY, Recorder, Said, usual
 
 pytestmark = pytest.mark.openai
 
-KEY = "sk-of-the-provider-0123456789"
-CALLERS = "sk-of-the-caller-0123456789"
+KEY = "key-of-the-provider-0123456789"
+CALLERS = "key-of-the-caller-0123456789"
 OLD = openai.__version__.startswith("1.")
 # What a client has to write in percents; the old one writes it as it is.
 ID = "id-1" if OLD else "a/b ü?&%#[]"
@@ -227,6 +227,9 @@ def same(request, got) -> None:
 
 
 def compare(sent: list, arrived: list) -> None:
+    # A helper may keep a file first, which is a door of the gateway's own.
+    if len(sent) > 1:
+        sent = [request for request in sent if not request.url.path.endswith("/v1/files")]
     assert len(sent) == len(arrived) > 0, (sent, arrived)
     for request, got in zip(sent, arrived):
         same(request, got)

@@ -12,8 +12,8 @@ use tokio::{
 
 use crate::{mock::*, support::*};
 
-const KEY: &str = "sk-of-the-provider-0123456789";
-const CALLERS: &str = "sk-of-the-caller-0123456789";
+const KEY: &str = "key-of-the-provider-0123456789";
+const CALLERS: &str = "key-of-the-caller-0123456789";
 
 /// A gateway whose unknown paths go to this upstream.
 fn passing(addr: impl std::fmt::Display, more: &str) -> String {
