@@ -440,7 +440,7 @@ async fn message_batches_run_over_any_provider() {
         let path = format!("{door}/messages/batches/{}", batch["id"].as_str().unwrap());
         let early = messages(&gateway, &format!("GET {path}/results"), &Value::Null).await;
         assert_eq!(early.status, 400, "{}", early.text());
-        messages(&gateway, &format!("DELETE {path}"), &Value::Null).await.error(400);
+        assert_eq!(messages(&gateway, &format!("DELETE {path}"), &Value::Null).await.status, 400);
         gate.notify_one();
         let done = ended_messages(&gateway, &batch).await;
         let counts = json!({"processing": 0, "succeeded": 2, "errored": 1, "canceled": 0, "expired": 0});
@@ -460,7 +460,7 @@ async fn message_batches_run_over_any_provider() {
         assert_eq!(lines.len(), 3);
         let gone = messages(&gateway, &format!("DELETE {path}"), &Value::Null).await.json();
         assert_eq!(gone, json!({"id": batch["id"], "type": "message_batch_deleted"}));
-        messages(&gateway, &format!("GET {path}"), &Value::Null).await.error(404);
+        assert_eq!(messages(&gateway, &format!("GET {path}"), &Value::Null).await.status, 404);
     }
     assert_eq!(send(gateway.addr, "GET /v1/files", "", b"").await.json()["data"], json!([]), "nobody's files");
     let row = gateway.rows().await.remove(0).inference;
@@ -522,7 +522,7 @@ async fn batches_are_the_providers_when_somebody_says_so() {
     .await;
     let addr = upstream.addr;
     let own = format!(
-        "[gateway.pass_through.openai]\ntype = \"openai\"\napi_base = \"http://{addr}/v1\"\napi_key_location = \"env::KEY\"\n{}",
+        "[pass_through.openai]\napi_base = \"http://{addr}/v1\"\napi_key_location = \"env::KEY\"\n{}",
         model(&upstream, "")
     );
     let env = [("KEY", "key-of-provider")];
