@@ -6,11 +6,10 @@ use anyhow::{Result, bail};
 use sabir_engine::history;
 use sabir_store::{FeedbackKind, FeedbackRow, InferenceQuery, Ledger, ModelCallRow, Record, TargetKind};
 use sabir_types::{
-    Block, ChatRequest, ChatResponse, EmbedInput, ErrorKind, Media, Request, Response, Role, Source, Thinking, Usage,
-    Uuid, Vector,
+    Block, ChatRequest, ChatResponse, EmbedInput, ErrorKind, Request, Response, Role, Thinking, Usage, Uuid, Vector,
 };
 
-use super::{ShowArgs, list, newest, text};
+use super::{ShowArgs, list, media, newest, text};
 
 /// How much of a raw body is shown unless all of it is asked for.
 const SHORT: usize = 1_000;
@@ -140,7 +139,7 @@ fn said(record: &Record, out: &mut dyn Write) -> io::Result<()> {
                 writeln!(out, "  {} text(s) as token ids", embed.input.len())?;
             }
         },
-        Ok(_) => writeln!(out, "  (of a kind that cannot be shown)")?,
+        Ok(other) => lines(&media::asked(&other), out)?,
         Err(error) => text::indented(out, 2, &format!("(cannot be read: {error})"))?,
     }
     writeln!(out, "\noutput")?;
@@ -155,7 +154,7 @@ fn said(record: &Record, out: &mut dyn Write) -> io::Result<()> {
                 }
             }
         }
-        Ok(Some(_)) => writeln!(out, "  (of a kind that cannot be shown)")?,
+        Ok(Some(other)) => lines(&media::answered(&other), out)?,
         Ok(None) => writeln!(out, "  (none)")?,
         Err(error) => text::indented(out, 2, &format!("(cannot be read: {error})"))?,
     }
@@ -182,7 +181,12 @@ fn model_call(call: &ModelCallRow, raw: bool, out: &mut dyn Write) -> io::Result
 fn body(title: &str, bytes: &[u8], raw: bool, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  {title} ({} bytes)", bytes.len())?;
     let shown = if raw { bytes } else { bytes.get(..SHORT).unwrap_or(bytes) };
-    text::indented(out, 4, &String::from_utf8_lossy(shown))?;
+    let words = String::from_utf8_lossy(shown);
+    // A picture or a sound; a form is words with a little of that.
+    if !raw && words.matches('\u{fffd}').count() * 4 > words.chars().count() {
+        return writeln!(out, "    (not text: --raw shows it all the same)");
+    }
+    text::indented(out, 4, &words)?;
     if shown.len() < bytes.len() {
         writeln!(out, "    … {} more bytes: --raw shows all of them", bytes.len() - shown.len())?;
     }
@@ -229,12 +233,22 @@ fn figures(out: &mut dyn Write, usage: &Usage, cost: Option<f64>, ttft: Option<u
             tokens = format!("{tokens}, {figure} {word}");
         }
     }
-    fact(out, "tokens", &tokens)?;
+    match media::units(usage) {
+        Some(units) => fact(out, "units", &units)?,
+        None => fact(out, "tokens", &tokens)?,
+    }
     if cost.is_some() {
         fact(out, "cost", &text::money(cost))?;
     }
     let first = ttft.map(|us| format!(", first event after {} ms", text::millis(Some(us)))).unwrap_or_default();
     fact(out, "took", &format!("{} ms{first}", text::millis(Some(total))))
+}
+
+fn lines(lines: &[String], out: &mut dyn Write) -> io::Result<()> {
+    if lines.is_empty() {
+        return writeln!(out, "  (nothing that can be shown)");
+    }
+    lines.iter().try_for_each(|line| text::indented(out, 2, line))
 }
 
 fn asked(chat: &ChatRequest, out: &mut dyn Write) -> io::Result<()> {
@@ -280,7 +294,7 @@ fn words(block: &Block) -> String {
         Block::Text(text) => text.text.clone(),
         Block::Refusal { text } => format!("[refusal] {text}"),
         Block::Image(media) | Block::Audio(media) | Block::Video(media) | Block::File(media) => {
-            format!("[{}{}]", block.kind(), place(media))
+            format!("[{}{}]", block.kind(), media::place(media))
         }
         Block::Thinking(Thinking { text: Some(text), .. }) => format!("[thinking] {text}"),
         Block::Thinking(thought) if !thought.summary.is_empty() => format!("[thinking] {}", thought.summary.join("\n")),
@@ -293,16 +307,4 @@ fn words(block: &Block) -> String {
         }
         Block::Unknown(unknown) => format!("[unknown] {}", unknown.data),
     }
-}
-
-fn place(media: &Media) -> String {
-    let mime = media.mime.as_ref().map(|mime| format!(" {mime}")).unwrap_or_default();
-    let name = media.filename.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
-    let from = match &media.source {
-        Source::Url(url) => format!(" at {url}"),
-        Source::Base64(data) => format!(", {} bytes", data.len() / 4 * 3),
-        Source::FileId(id) => format!(" with the provider's id {id}"),
-        Source::Text(text) => format!(", {} bytes of text", text.len()),
-    };
-    format!("{mime}{name}{from}")
 }
