@@ -541,6 +541,15 @@ async fn batches_are_the_providers_when_somebody_says_so() {
         let answer = send(gateway.addr, &head, "", b"").await.json();
         assert_eq!(answer["line"], line(path));
     }
+    // And a file that is of no use to the gateway itself.
+    let vision = form("vision", b"x", &[]);
+    let answer = send(gateway.addr, "POST /v1/files", FORM, &vision).await.json();
+    assert_eq!(answer["line"], line("POST /v1/files"));
+    let seen = upstream.seen().pop().unwrap();
+    assert!(seen.body == vision && seen.header("content-length") == Some(&vision.len().to_string()));
+    let kept = send(gateway.addr, "POST /v1/files", &format!("{FORM}x-sabir-batch: own\r\n"), &vision).await.json();
+    assert_eq!(kept["purpose"], "vision");
+    assert_eq!(upload(gateway.addr, "", "x").await["purpose"], "batch");
     let wrong = send(gateway.addr, "GET /v1/files", "x-sabir-batch: both\r\n", b"").await.error(400);
     assert_eq!(wrong["param"], "x-sabir-batch");
     let provider = Gateway::with_env(&format!("[gateway.batches]\nmode = \"provider\"\n{own}"), &env).await;
