@@ -171,6 +171,8 @@ async fn what_is_wrong_with_a_line_is_told_by_its_number() {
     };
     let mut stream: Value = serde_json::from_str(&line("s", "x")).unwrap();
     stream["body"]["stream"] = true.into();
+    let mut secret: Value = serde_json::from_str(&line("t", "x")).unwrap();
+    secret["body"]["tensorzero::credentials"] = json!({"key": "x"});
     let all = [
         line("same", "x"),
         "{".into(),
@@ -181,6 +183,7 @@ async fn what_is_wrong_with_a_line_is_told_by_its_number() {
         with("/body/model", json!("nobody")),
         with("/body", json!([])),
         stream.to_string(),
+        secret.to_string(),
         "{\"method\":\"POST\"}".into(),
     ];
     let file = upload(gateway.addr, "", &all.join("\n")).await;
@@ -203,7 +206,8 @@ async fn what_is_wrong_with_a_line_is_told_by_its_number() {
             (7, "model_not_found", Some("body.model")),
             (8, "invalid_type", Some("body")),
             (9, "invalid_value", Some("body.stream")),
-            (10, "missing_required_parameter", Some("custom_id")),
+            (10, "invalid_value", Some("body.tensorzero::credentials")),
+            (11, "missing_required_parameter", Some("custom_id")),
         ]
     );
     let empty = upload(gateway.addr, "", "\n\n").await;
