@@ -28,6 +28,7 @@ use axum::Router;
 
 use self::{auth::Guarded, proto::model_service_server::ModelServiceServer};
 pub use self::{
+    extra::message,
     http::{error_response, owns, routes},
     tasks::handle,
 };
