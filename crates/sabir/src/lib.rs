@@ -80,3 +80,9 @@ pub use retry::{Pace, delay};
 pub use sabir_macros::tool;
 pub use settings::{KeyFuture, KeyProvider, Options, Timeouts};
 pub use stream::{AnswerStream, Event, EventStream, RawStream};
+
+/// The page about this crate, whose blocks are compiled with the tests.
+#[cfg(all(doctest, feature = "embedded"))]
+#[doc = include_str!("../../../docs/rust.md")]
+#[derive(Debug)]
+pub struct Page;

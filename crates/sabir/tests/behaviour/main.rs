@@ -7,6 +7,7 @@
 mod calls;
 mod failures;
 mod script;
+mod straight;
 mod streams;
 mod wire;
 
