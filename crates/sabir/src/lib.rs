@@ -85,4 +85,4 @@ pub use stream::{AnswerStream, Event, EventStream, RawStream};
 #[cfg(all(doctest, feature = "embedded"))]
 #[doc = include_str!("../../../docs/rust.md")]
 #[derive(Debug)]
-pub struct Page;
+pub struct Documents;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: they run as a user runs them, in a process of their own and without a network.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{path::PathBuf, process::Command};
 
