@@ -6,6 +6,7 @@
 
 mod calls;
 mod failures;
+mod media;
 mod script;
 mod straight;
 mod streams;
