@@ -8,12 +8,13 @@ use serde_json::json;
 use crate::{
     accumulate::{self, ChatEventStream},
     blocking,
-    call::{Call, Spec, Surface, members, streamed},
+    call::{Call, Surface},
     client::Sabir,
     error::{Error, Result},
     path,
     resources::{Chat, Embeddings, Models, Responses},
     settings::Place,
+    spec::{Spec, members, streamed},
     stream::AnswerStream,
     types::{
         ChatCompletion, Deleted, EmbeddingList, FeedbackResponse, InferenceList, InferenceResponse, Model, ModelList,

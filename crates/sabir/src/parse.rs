@@ -14,11 +14,12 @@ use serde_json::json;
 
 use crate::{
     answer::Answer,
-    call::{Spec, Surface, decoded, fetch, streamed},
+    call::{Surface, decoded, fetch},
     calls::{CHAT, RESPONSES},
     error::{Error, Result},
     resources::{Chat, Responses},
     schema,
+    spec::{Spec, streamed},
     types::{ChatCompletion, Response},
 };
 

@@ -7,7 +7,7 @@ use http::{HeaderValue, Method};
 use sabir_types::Value;
 use serde::de::DeserializeOwned;
 
-use crate::{call::Spec, error::Result, path};
+use crate::{error::Result, path, spec::Spec};
 
 /// One endpoint.
 #[derive(Debug, Clone, Copy)]
@@ -143,7 +143,7 @@ macro_rules! resources {
         #[doc = concat!("`", stringify!($http), " ", $path, "`, with anything that serializes to a JSON object")]
         pub fn $row(&self $(, $param: &str)*, body: impl serde::Serialize) -> crate::Call<$type, C> {
             let spec = resources!(@spec $http $path ($($param),*) $beta);
-            let spec = spec.and_then(|spec| Ok(spec.json(crate::call::streamed(body, false)?)));
+            let spec = spec.and_then(|spec| Ok(spec.json(crate::spec::streamed(body, false)?)));
             crate::Call::new(self.0.clone(), spec)
         }
     };
@@ -179,7 +179,7 @@ macro_rules! resources {
             &self $(, $param: &str)*, body: impl serde::Serialize,
         ) -> C::Reply<C::Flow<crate::EventStream<$type>>> {
             let spec = resources!(@spec $http $path ($($param),*) $beta);
-            let spec = spec.and_then(|spec| Ok(spec.json(crate::call::streamed(body, true)?)));
+            let spec = spec.and_then(|spec| Ok(spec.json(crate::spec::streamed(body, true)?)));
             crate::Call::<Value, C>::new(self.0.clone(), spec).stream_as(crate::EventStream::new)
         }
     };
