@@ -93,10 +93,20 @@ impl Engine {
         relay::run(self.clone(), relay, body).await
     }
 
+    /// Opens a WebSocket to a provider as [`Engine::relay`] sends a request.
+    pub async fn connect(self: &Arc<Self>, relay: Relay) -> Result<relay::Connection, Box<Failure>> {
+        relay::connect(self.clone(), relay).await
+    }
+
     /// The keys at that address, for a token that names one of them; kept, and fetched again when they are old
     /// or do not know the name.
     pub async fn issuer_keys(&self, url: &str, id: Option<&str>) -> Result<Arc<Vec<PublicKey>>> {
         self.issuer.keys(url, id, &self.transport).await
+    }
+
+    /// Has a provider count the tokens of a request, in whichever protocol it counts.
+    pub async fn input_tokens(&self, wanted: &Counting, read: counting::Read) -> Result<u64> {
+        counting::number(self, wanted, read).await
     }
 
     /// The models that can be called: those of the configuration and those of the providers that

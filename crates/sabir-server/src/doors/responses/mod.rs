@@ -7,6 +7,7 @@ mod background;
 mod context;
 mod conversations;
 mod kept;
+mod other;
 mod parse;
 mod render;
 
@@ -45,24 +46,27 @@ const ENDING: Duration = Duration::from_secs(5);
 pub fn routes() -> Router<App> {
     let mut router = Router::new();
     for base in ["/v1", "/openai/v1"] {
-        let (answers, talks) = (format!("{base}/responses"), format!("{base}/conversations"));
         router = router
-            .route(&answers, post(create))
-            .route(&format!("{answers}/compact"), post(compact))
-            .route(&format!("{answers}/input_tokens"), post(input_tokens))
-            .route(&format!("{answers}/{{id}}"), get(retrieve).delete(delete))
-            .route(&format!("{answers}/{{id}}/cancel"), post(cancel))
-            .route(&format!("{answers}/{{id}}/input_items"), get(input_items))
-            .route(&talks, post(conversations::create))
-            .route(
-                &format!("{talks}/{{id}}"),
-                get(conversations::retrieve).post(conversations::update).delete(conversations::delete),
-            )
-            .route(&format!("{talks}/{{id}}/items"), get(conversations::list).post(conversations::add))
-            .route(
-                &format!("{talks}/{{id}}/items/{{item}}"),
-                get(conversations::item).delete(conversations::delete_item),
-            );
+            .route(&format!("{base}/responses"), post(create))
+            .route(&format!("{base}/responses/compact"), post(compact))
+            .route(&format!("{base}/responses/input_tokens"), post(input_tokens))
+            .route(&format!("{base}/conversations"), post(conversations::create));
+    }
+    router
+}
+
+/// The routes of what is kept: answers and conversations.
+pub(super) fn kept_routes() -> Router<App> {
+    let mut router = Router::new();
+    for base in ["/v1", "/openai/v1"] {
+        let (answer, talk) = (format!("{base}/responses/{{id}}"), format!("{base}/conversations/{{id}}"));
+        router = router
+            .route(&answer, get(retrieve).delete(delete))
+            .route(&format!("{answer}/cancel"), post(cancel))
+            .route(&format!("{answer}/input_items"), get(input_items))
+            .route(&talk, get(conversations::retrieve).post(conversations::update).delete(conversations::delete))
+            .route(&format!("{talk}/items"), get(conversations::list).post(conversations::add))
+            .route(&format!("{talk}/items/{{item}}"), get(conversations::item).delete(conversations::delete_item));
     }
     router
 }
@@ -187,19 +191,29 @@ async fn cancel(State(app): State<App>, Path(id): Path<String>, headers: HeaderM
     told(stopped.await)
 }
 
-async fn compact(State(app): State<App>, headers: HeaderMap) -> Response {
-    refused(&app, &headers, "conversations are not compacted here")
+async fn compact(State(app): State<App>, request: Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    let relayed = async {
+        let (caller, complete) = parse::read(&app, &parts, body).await?;
+        other::compact(&app, &parts, caller, complete).await
+    };
+    relayed.await.unwrap_or_else(|error| {
+        app.metrics().failed("compact", error.kind());
+        render::error(&error)
+    })
 }
 
-async fn input_tokens(State(app): State<App>, headers: HeaderMap) -> Response {
-    refused(&app, &headers, "the tokens of a request are not counted here")
-}
-
-fn refused(app: &App, headers: &HeaderMap, why: &str) -> Response {
-    match gate::admit(app, headers) {
-        Ok(_) => render::error(&Error::new(sabir_types::ErrorKind::Unsupported, why)),
-        Err(error) => render::error(&error),
+async fn input_tokens(State(app): State<App>, request: Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    let counted = async {
+        let (_, complete) = parse::read(&app, &parts, body).await?;
+        other::input_tokens(&app, &parts.headers, complete.body).await
+    };
+    let counted = counted.await;
+    if let Err(error) = &counted {
+        app.metrics().failed("input_tokens", error.kind());
     }
+    told(counted)
 }
 
 fn told(answer: Result<Value>) -> Response {
