@@ -172,7 +172,7 @@ def test_calls_of_tools_as_they_grow(server: Server, client: OpenAI) -> None:
     )
     with stream_of(client, tools=[tool]) as stream:
         events = [event for event in stream if event.type.startswith("tool_calls") or event.type.endswith("done")]
-    assert [event.type.rpartition(".")[2] for event in events] == ["done", *["delta"] * 3, "delta", "done", "done"]
+    assert [event.type.rpartition(".")[2] for event in events] == ["delta", "done", *["delta"] * 3, "done", "done"]
     assert events[2].parsed_arguments == {} and events[3].parsed_arguments == {"n": 1}
     done = events[5], events[6]
     assert [(event.name, event.index, event.arguments, event.parsed_arguments) for event in done] == [
