@@ -251,10 +251,11 @@ def test_the_arguments_of_a_call_as_a_value(server: Server, client: OpenAI) -> N
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_answers_that_cannot_be_read(server: Server, client: OpenAI, streamed: bool) -> None:
-    for finish, kind in (
-        ("length", openai.LengthFinishReasonError),
-        ("content_filter", openai.ContentFilterFinishReasonError),
-    ):
+    kinds: Dict[str, Any] = {
+        "length": openai.LengthFinishReasonError,
+        "content_filter": openai.ContentFilterFinishReasonError,
+    }
+    for finish, kind in kinds.items():
         if streamed:
             server.stream(chunk({"content": "{"}), chunk({}, finish))
             with pytest.raises(kind), stream_of(client, response_format=City) as stream:
