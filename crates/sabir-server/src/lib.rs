@@ -3,6 +3,7 @@
 //! Invariant: a door parses and renders; it decides nothing.
 
 pub mod app;
+pub mod batches;
 pub mod bench;
 pub mod cli;
 pub mod config_command;
@@ -13,4 +14,5 @@ pub mod metrics;
 pub mod patient;
 pub mod prices_command;
 pub mod providers_command;
+pub mod rate_limits;
 pub mod serve;

@@ -8,11 +8,14 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::SystemTime,
 };
 
 use parking_lot::RwLock;
 use sabir_engine::{Facts, Summary};
 use sabir_types::ErrorKind;
+
+use crate::rate_limits;
 
 /// How many models have series of their own; the others share one.
 const MODELS: usize = 500;
@@ -21,6 +24,8 @@ const BUCKETS: [u64; 8] = [50, 100, 250, 500, 1_000, 10_000, 100_000, 1_000_000]
 
 /// An endpoint and a model.
 type Key = (&'static str, Arc<str>);
+/// A model and one of its providers.
+type Target = (Arc<str>, Arc<str>);
 
 /// The gateway's counters.
 #[derive(Debug, Default)]
@@ -28,6 +33,14 @@ pub struct Metrics {
     answered: RwLock<HashMap<Key, Arc<Series>>>,
     failed: RwLock<HashMap<(&'static str, ErrorKind), Arc<AtomicU64>>>,
     feedback: AtomicU64,
+    limits: RwLock<HashMap<Target, Arc<Limits>>>,
+}
+
+/// What a model's provider said last about how much it still takes; `u64::MAX` where it said nothing.
+#[derive(Debug)]
+struct Limits {
+    requests: AtomicU64,
+    tokens: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +64,33 @@ impl Metrics {
         series.overhead_us.fetch_add(facts.overhead_us, Relaxed);
         if let Some(bucket) = BUCKETS.iter().position(|end| facts.overhead_us <= *end) {
             series.buckets[bucket].fetch_add(1, Relaxed);
+        }
+        if !facts.cached {
+            self.limited(facts);
+        }
+    }
+
+    /// Keeps what the provider says about how much it still takes.
+    fn limited(&self, facts: &Facts) {
+        let Some(said) = rate_limits::read(&facts.headers, SystemTime::now()) else { return };
+        let key = (facts.model_name.clone(), facts.provider_name.clone());
+        let known = self.limits.read().get(&key).cloned();
+        let limits = match known {
+            Some(limits) => limits,
+            None => {
+                let mut all = self.limits.write();
+                // Figures of different providers do not add up: those beyond the last place are not kept.
+                if all.len() >= MODELS && !all.contains_key(&key) {
+                    return;
+                }
+                let unknown = || Limits { requests: AtomicU64::new(u64::MAX), tokens: AtomicU64::new(u64::MAX) };
+                all.entry(key).or_insert_with(|| Arc::new(unknown())).clone()
+            }
+        };
+        for (slot, window) in [(&limits.requests, said.requests), (&limits.tokens, said.tokens)] {
+            if let Some(remaining) = window.remaining {
+                slot.store(remaining, Relaxed);
+            }
         }
     }
 
@@ -110,7 +150,25 @@ impl Metrics {
         head(&mut out, "sabir_feedback_total", "counter", "Pieces of feedback.");
         line(&mut out, "sabir_feedback_total", self.feedback.load(Relaxed));
         overhead(&mut out, &all);
+        self.remaining(&mut out);
         out
+    }
+
+    fn remaining(&self, out: &mut String) {
+        let mut all: Vec<_> = self.limits.read().iter().map(|(key, limits)| (key.clone(), limits.clone())).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let name = "sabir_provider_remaining";
+        head(out, name, "gauge", "What a provider still takes, as it said with its last answer.");
+        for ((model, provider), limits) in all {
+            for (unit, figure) in [("requests", &limits.requests), ("tokens", &limits.tokens)] {
+                let figure = figure.load(Relaxed);
+                if figure != u64::MAX {
+                    let (model, provider) = (escape(&model), escape(&provider));
+                    let labels = format!("model_name=\"{model}\",provider_name=\"{provider}\",unit=\"{unit}\"");
+                    line(out, &format!("{name}{{{labels}}}"), figure);
+                }
+            }
+        }
     }
 
     fn series(&self, endpoint: &'static str, model: &Arc<str>) -> Arc<Series> {

@@ -6,6 +6,7 @@
 mod client;
 mod load;
 mod mock;
+mod pairs;
 mod process;
 mod report;
 mod scenarios;
@@ -83,6 +84,8 @@ enum Only {
     Paced,
     /// The caller speaks OpenAI's protocol, the upstream Anthropic's.
     Translated,
+    /// Every door to every protocol of an upstream; only when it is asked for, since it takes minutes.
+    Pairs,
     /// From starting the process to its first answer.
     Cold,
 }

@@ -18,6 +18,7 @@ use crate::{
         events::{self, FrameWriter},
         shared::{json_response, pass_on, set, set_facts, set_failure, set_wait, shown, verbatim},
     },
+    rate_limits::{self, Words},
 };
 
 /// The whole answer or the stream; `asked` is the model as the caller wrote it.
@@ -72,6 +73,7 @@ pub(super) fn failure(failure: &Failure) -> Response {
     let mut response = own_words.unwrap_or_else(|| written(&failure.error, &id));
     let headers = response.headers_mut();
     pass_on(headers, &failure.headers, is_read);
+    rate_limits::say(headers, &failure.headers, Words::Anthropic);
     set_failure(headers, failure);
     set(headers, "request-id", &id);
     response
@@ -176,6 +178,7 @@ fn own_request_id(id: Uuid) -> String {
 fn add_headers(headers: &mut HeaderMap, facts: &Facts) {
     set_facts(headers, facts);
     pass_on(headers, &facts.headers, is_read);
+    rate_limits::say(headers, &facts.headers, Words::Anthropic);
     set(headers, "request-id", &request_id(&facts.headers, facts.inference_id));
 }
 

@@ -21,6 +21,7 @@ use crate::{
         events::{self, FrameWriter},
         shared::{json_response, pass_on, set_facts, set_failure, set_wait, shown, verbatim},
     },
+    rate_limits::{self, Words},
 };
 
 /// The whole answer or the stream.
@@ -81,6 +82,7 @@ pub(super) fn failure(failure: &Failure) -> Response {
     let mut response = own_words.unwrap_or_else(|| self::error(&failure.error));
     let headers = response.headers_mut();
     pass_on(headers, &failure.headers, is_read);
+    rate_limits::say(headers, &failure.headers, Words::OpenAi);
     set_failure(headers, failure);
     response
 }
@@ -179,6 +181,7 @@ impl FrameWriter for Writer {
 fn add_headers(headers: &mut HeaderMap, facts: &Facts) {
     set_facts(headers, facts);
     pass_on(headers, &facts.headers, is_read);
+    rate_limits::say(headers, &facts.headers, Words::OpenAi);
 }
 
 /// What a client reads from the provider's headers.

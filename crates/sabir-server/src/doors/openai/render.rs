@@ -18,6 +18,7 @@ use crate::{
         events::{self, FrameWriter},
         shared::{json_response, now, pass_on, set, set_facts, set_failure, shown, verbatim},
     },
+    rate_limits::{self, Words},
 };
 
 /// The whole answer or the stream.
@@ -191,6 +192,7 @@ pub fn failure_response(failure: &Failure, door: Option<Protocol>) -> Response {
     let mut response = own_words.unwrap_or_else(|| self::error(error));
     let headers = response.headers_mut();
     pass_on(headers, &failure.headers, is_read);
+    rate_limits::say(headers, &failure.headers, Words::OpenAi);
     set_failure(headers, failure);
     request_id(headers, &failure.headers, &failure.inference_id.to_string());
     response
@@ -235,6 +237,7 @@ fn status(error: &Error) -> StatusCode {
 pub fn add_headers(headers: &mut HeaderMap, facts: &Facts) {
     set_facts(headers, facts);
     pass_on(headers, &facts.headers, is_read);
+    rate_limits::say(headers, &facts.headers, Words::OpenAi);
     request_id(headers, &facts.headers, &facts.inference_id.to_string());
 }
 
