@@ -49,7 +49,8 @@ class HttpxLink:
 
     async def send(self, verb: str, path: str, body: Any, options: Mapping[str, Any]) -> Ended:
         """Sends; what the client gives is awaited if it can be."""
-        seconds = options["timeout"]
+        told = options["timeout"]
+        seconds = told[0] if isinstance(told, tuple) else told
         request = self._client.build_request(
             verb,
             self._origin + path,
@@ -157,9 +158,11 @@ class HttpxSender:
             )
         self.client = client
         self.headers: Dict[str, str] = {}
+        #: The client follows them itself, if it is to.
+        self.follow_redirects = False
         self._links: Dict[str, HttpxLink] = {}
 
-    def link(self, origin: str) -> Any:
+    def link(self, origin: str, connect: Optional[float] = None) -> Any:
         """What sends to a server."""
         if origin not in self._links:
             self._links[origin] = HttpxLink(self.client, origin)
