@@ -196,7 +196,7 @@ class BaseClient(Verbs, Surface):
             return given
         from ._httpx_link import HttpxSender
 
-        return HttpxSender(given, self._is_async)
+        return given if isinstance(given, HttpxSender) else HttpxSender(given, self._is_async)
 
     # What may be asked and changed.
 

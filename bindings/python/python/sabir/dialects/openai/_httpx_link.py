@@ -6,6 +6,7 @@ import inspect
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ..._native import EventReader
+from ..._resources.encode import NOT_GIVEN
 
 
 class Ended:
@@ -160,6 +161,10 @@ class HttpxSender:
         self.headers: Dict[str, str] = {}
         #: The client follows them itself, if it is to.
         self.follow_redirects = False
+        told = getattr(client, "timeout", None)
+        # Five seconds of everything are what these clients have if nobody said anything.
+        usual = {getattr(told, phase, 5.0) for phase in ("connect", "read", "write", "pool")} == {5.0}
+        self.timeout: Any = NOT_GIVEN if told is None or usual else told
         self._links: Dict[str, HttpxLink] = {}
 
     def link(self, origin: str, connect: Optional[float] = None) -> Any:
