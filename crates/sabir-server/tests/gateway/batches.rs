@@ -440,7 +440,7 @@ async fn message_batches_run_over_any_provider() {
         let path = format!("{door}/messages/batches/{}", batch["id"].as_str().unwrap());
         let early = messages(&gateway, &format!("GET {path}/results"), &Value::Null).await;
         assert_eq!(early.status, 400, "{}", early.text());
-        messages(&gateway, &format!("DELETE {path}"), &Value::Null).await.error(400);
+        assert_eq!(messages(&gateway, &format!("DELETE {path}"), &Value::Null).await.status, 400);
         gate.notify_one();
         let done = ended_messages(&gateway, &batch).await;
         let counts = json!({"processing": 0, "succeeded": 2, "errored": 1, "canceled": 0, "expired": 0});
@@ -460,7 +460,7 @@ async fn message_batches_run_over_any_provider() {
         assert_eq!(lines.len(), 3);
         let gone = messages(&gateway, &format!("DELETE {path}"), &Value::Null).await.json();
         assert_eq!(gone, json!({"id": batch["id"], "type": "message_batch_deleted"}));
-        messages(&gateway, &format!("GET {path}"), &Value::Null).await.error(404);
+        assert_eq!(messages(&gateway, &format!("GET {path}"), &Value::Null).await.status, 404);
     }
     assert_eq!(send(gateway.addr, "GET /v1/files", "", b"").await.json()["data"], json!([]), "nobody's files");
     let row = gateway.rows().await.remove(0).inference;
@@ -522,7 +522,7 @@ async fn batches_are_the_providers_when_somebody_says_so() {
     .await;
     let addr = upstream.addr;
     let own = format!(
-        "[gateway.pass_through.openai]\ntype = \"openai\"\napi_base = \"http://{addr}/v1\"\napi_key_location = \"env::KEY\"\n{}",
+        "[pass_through.openai]\napi_base = \"http://{addr}/v1\"\napi_key_location = \"env::KEY\"\n{}",
         model(&upstream, "")
     );
     let env = [("KEY", "key-of-provider")];
@@ -532,9 +532,22 @@ async fn batches_are_the_providers_when_somebody_says_so() {
         async move { send(addr, line, headers, b"").await.json() }
     };
     let line = |path: &str| json!(format!("{path} HTTP/1.1"));
-    assert_eq!(asked(&gateway, "GET /v1/batches", "").await["object"], "list");
-    let theirs = asked(&gateway, "GET /v1/batches", "x-sabir-batch: provider\r\n").await;
-    assert_eq!((&theirs["line"], &theirs["key"]), (&line("GET /v1/batches"), &json!("Bearer key-of-provider")));
+    assert_eq!(asked(&gateway, "GET /v1/batches", "x-sabir-batch: own\r\n").await["object"], "list");
+    for headers in ["", "x-sabir-batch: provider\r\n"] {
+        let theirs = asked(&gateway, "GET /v1/batches", headers).await;
+        assert_eq!((&theirs["line"], &theirs["key"]), (&line("GET /v1/batches"), &json!("Bearer key-of-provider")));
+    }
+    // A batch of models that the gateway knows is the gateway's; everything else is the provider's.
+    let sent = async |purpose: &str, content: &str| {
+        send(gateway.addr, "POST /v1/files", FORM, &form(purpose, content.as_bytes(), &[])).await.json()
+    };
+    let ours = sent("batch", &lines(2)).await;
+    assert_eq!((&ours["object"], &ours["purpose"]), (&json!("file"), &json!("batch")));
+    for (purpose, content) in [("batch", lines(2).replace("\"m\"", "\"gpt-4o-mini\"")), ("assistants", lines(2))] {
+        assert_eq!(sent(purpose, &content).await["line"], line("POST /v1/files"), "{purpose}");
+    }
+    assert_eq!(order(gateway.addr, "", &ours).await.json()["object"], "batch");
+    assert_eq!(order(gateway.addr, "", &json!({"id": "file-abc"})).await.json()["line"], line("POST /v1/batches"));
     // What has a provider's name is the provider's.
     for path in ["GET /v1/batches/batch_abc", "GET /v1/files/file-abc/content", "DELETE /v1/responses/resp_abc"] {
         let head = path.to_owned();
