@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sabir_providers::CredentialScheme;
 use sabir_types::{Map, Value};
 
-use super::{env::Env, reader::Reader, sdk, tree::Kind};
+use super::{env::Env, reader::Reader, sdk_aws, tree::Kind};
 
 /// Keys that say where a provider listens.
 pub(super) const ADDRESSES: [&str; 3] = ["api_base", "endpoint", "endpoint_url"];
@@ -224,7 +224,7 @@ pub(super) fn whereabouts(
     };
     let variable = |name: &str| env.get(name).map(str::to_owned);
     match scheme {
-        CredentialScheme::Aws => fill("region", sdk::aws_region(env), !has_address),
+        CredentialScheme::Aws => fill("region", sdk_aws::region(env), !has_address),
         CredentialScheme::Google => {
             fill("project_id", variable("GOOGLE_CLOUD_PROJECT").or(project.map(str::to_owned)), true);
             fill("location", variable("GOOGLE_CLOUD_LOCATION"), true);
