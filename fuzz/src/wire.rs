@@ -5,8 +5,8 @@
 
 use sabir_types::{Accumulator, ChatRequest, Event, Map, Operation, Request, Result, Value};
 use sabir_wire::{
-    anthropic, event_stream::EventStreamDecoder, gemini, ndjson::NdjsonDecoder, openai, responses, sse::SseDecoder,
-    tensorzero,
+    anthropic, event_stream::EventStreamDecoder, gemini, multipart, ndjson::NdjsonDecoder, openai, rerank, responses,
+    sse::SseDecoder, tensorzero,
 };
 
 /// A target: its name, and what it does with bytes.
@@ -17,6 +17,9 @@ pub const TARGETS: &[Target] = &[
     ("sse", sse),
     ("ndjson", ndjson),
     ("event_stream", event_stream),
+    ("multipart", multipart),
+    ("media_parse", media_parse),
+    ("media_answer", media_answer),
     ("openai_peek", openai_peek),
     ("openai_parse", openai_parse),
     ("openai_stream", openai_stream),
@@ -128,8 +131,8 @@ pub fn openai_peek(data: &[u8]) {
 /// A request that is read and written for OpenAI is read again, and then nothing changes any more.
 pub fn openai_parse(data: &[u8]) {
     if let Ok(Request::Embed(read)) = openai::embed::parse(data) {
-        let written = openai::embed::emit(&read, "m", &openai::embed::Dialect::OPENAI, &mut Vec::new())
-            .expect("what was read can be written");
+        let dialect = openai::embed::Dialect::OPENAI;
+        let written = openai::embed::emit(&read, "m", &dialect, &mut Vec::new()).expect("what was read can be written");
         let Ok(Request::Embed(again)) = openai::embed::parse(&written) else { panic!("what was written is not read") };
         assert_eq!(read, again);
     }
@@ -151,6 +154,110 @@ pub fn openai_parse(data: &[u8]) {
         openai_chat(&written).expect("what was written is read");
     }
     elsewhere(&read);
+}
+
+/// A form: its parts are slices of it, and a form that is made of them has the same parts.
+pub fn multipart(data: &[u8]) {
+    let Ok(parts) = multipart::parse(data) else { return };
+    multipart::content_type(data).expect("a form says what it is");
+    let mut writer = multipart::Writer::new();
+    for part in &parts {
+        assert_eq!(&data[part.at.clone()], part.data, "where a part stands");
+        match &part.filename {
+            Some(filename) => writer.file(&part.name, filename, part.mime.unwrap_or("x/y"), part.data),
+            None => writer.text(&part.name, String::from_utf8_lossy(part.data)),
+        }
+    }
+    let form = writer.finish();
+    if parts.is_empty() {
+        return;
+    }
+    let again = multipart::parse(&form).expect("what was written is read");
+    assert_eq!(again.len(), parts.len(), "parts");
+    for (again, part) in again.iter().zip(&parts).filter(|(_, part)| part.filename.is_some()) {
+        assert_eq!(again.data, part.data, "what a file holds");
+    }
+}
+
+/// Requests for pictures, sound, transcripts, verdicts and an order, and forms: what is written is read, and objects
+/// come back as they were.
+pub fn media_parse(data: &[u8]) {
+    for operation in Operation::TRANSLATED {
+        for named in [false, true] {
+            let Ok(look) = openai::peek::media(operation, data, named) else { continue };
+            if let Some(at) = look.model_at {
+                assert!(data.get(at).is_some(), "where the model stands");
+            }
+        }
+    }
+    if let Ok(Request::Image(read)) = openai::image::parse(data) {
+        let written = openai::image::emit(&read, "m").expect("what was read can be written");
+        let Ok(Request::Image(again)) = openai::image::parse(&written) else { panic!("pictures are not read again") };
+        assert_eq!(read, again);
+        let _ = gemini::image::emit(&read, "imagen-4", &mut Vec::new());
+        let _ = gemini::image::emit(&read, "gemini-3-image", &mut Vec::new());
+    }
+    if let Ok(Request::Image(read)) = openai::image::parse_edit(data)
+        && let Ok(written) = openai::image::emit(&read, "m")
+    {
+        openai::image::parse_edit(&written).expect("what was written is read");
+    }
+    if let Ok(Request::Speech(read)) = openai::speech::parse(data) {
+        let written = openai::speech::emit(&read, "m").expect("what was read can be written");
+        let Ok(Request::Speech(again)) = openai::speech::parse(&written) else { panic!("speech is not read again") };
+        assert_eq!(read, again);
+    }
+    if let Ok(Request::Transcribe(read)) = openai::transcript::parse(data)
+        && let Ok(written) = openai::transcript::emit(&read, "m")
+    {
+        openai::transcript::parse(&written).expect("what was written is read");
+    }
+    if let Ok(Request::Moderate(read)) = openai::moderation::parse(data) {
+        let written = openai::moderation::emit(&read, "m").expect("what was read can be written");
+        let Ok(Request::Moderate(again)) = openai::moderation::parse(&written) else { panic!("not read again") };
+        assert_eq!(read, again);
+    }
+    if let Ok(Request::Rerank(read)) = rerank::parse(data) {
+        for style in [rerank::Style::Jina, rerank::Style::Cohere, rerank::Style::Voyage] {
+            let written = rerank::emit(&read, "m", style, &mut Vec::new()).expect("what was read can be written");
+            rerank::parse(&written).expect("what was written is read");
+        }
+    }
+}
+
+/// Answers with pictures, sound, transcripts, verdicts and an order.
+pub fn media_answer(data: &[u8]) {
+    for operation in Operation::TRANSLATED {
+        let _ = openai::decode::glance(operation, data);
+    }
+    let _ = openai::image::decode_stream(data);
+    let _ = openai::transcript::decode_stream(data);
+    let _ = gemini::image::decode(data, "imagen-4");
+    let _ = gemini::image::decode(data, "gemini-3-image");
+    if let Ok(answer) = openai::image::decode(data) {
+        let written = openai::image::render(&answer, 1).expect("what was read can be written");
+        openai::image::decode(&written).expect("what was written is read");
+    }
+    for format in [sabir_types::TranscriptFormat::VerboseJson, sabir_types::TranscriptFormat::Text] {
+        let Ok(answer) = openai::transcript::decode(data, format) else { continue };
+        for wanted in ["json", "verbose_json", "diarized_json", "text", "srt", "vtt"] {
+            let wanted = sabir_types::TranscriptFormat::parse(wanted).expect("a format");
+            openai::transcript::render(&answer, wanted, false).expect("what was read can be written");
+        }
+    }
+    for events in [false, true] {
+        let request = sabir_types::SpeechRequest { events, ..Default::default() };
+        let _ = openai::speech::decode(&request, data);
+    }
+    if let Ok(answer) = openai::moderation::decode(data) {
+        let written = openai::moderation::render(&answer, "i", "m").expect("what was read can be written");
+        openai::moderation::decode(&written).expect("what was written is read");
+    }
+    if let Ok(answer) = rerank::decode(None, data) {
+        let written = rerank::render(&answer, "i", "m").expect("what was read can be written");
+        let again = rerank::decode(None, &written).expect("what was written is read");
+        assert_eq!(again.results, answer.results);
+    }
 }
 
 /// A streamed answer, a whole one, an error: of OpenAI's kind.

@@ -20,6 +20,7 @@ NEEDED = {
     "tensorzero": ["test_process.py", "test_tensorzero.py", "test_tensorzero_ledger.py"],
     "tamar_model_client": [
         "test_tamar.py", "test_tamar_document.py", "test_tamar_http.py", "test_tamar_keys.py", "test_tamar_load.py",
+        "test_tamar_media.py",
     ],
 }
 

@@ -30,6 +30,15 @@ GRPC = """
 jwt_secrets = ["env::MODEL_MANAGER_SERVER_JWT_SECRET_KEY", "env::SECRET_BEFORE"]
 """
 RESPONDING = """
+[models.imagen]
+routing = ["mock"]
+
+[models.imagen.providers.mock]
+type = "google_ai_studio_gemini"
+model_name = "imagen-mock"
+api_base = "{0}/v1beta"
+api_key_location = "env::MOCK_KEY"
+
 [models.responding]
 routing = ["mock"]
 
@@ -37,7 +46,7 @@ routing = ["mock"]
 type = "openai"
 api_type = "responses"
 model_name = "mock-model"
-api_base = "{}/v1"
+api_base = "{0}/v1"
 api_key_location = "env::MOCK_KEY"
 """
 ENV = {"MOCK_KEY": KEY, "MODEL_MANAGER_SERVER_JWT_SECRET_KEY": SECRET, "SECRET_BEFORE": BEFORE}

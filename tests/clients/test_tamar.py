@@ -16,7 +16,6 @@ import jwt
 import pytest
 from google.genai.types import Part
 from tamar_model_client import TamarModelClient
-from tamar_model_client.enums import InvokeType
 from tamar_model_client.generated import model_service_pb2 as pb
 from tamar_model_client.generated import model_service_pb2_grpc as stubs
 from tamar_model_client.schemas import BatchModelRequest, BatchModelRequestItem, ModelRequest
@@ -313,15 +312,6 @@ def test_an_error_before_a_stream(client, upstream):
 
 def test_unknown_models(client, upstream):
     assert client.invoke(chat(provider="azure", model="no-such-model")).error.startswith("not_found:")
-    assert upstream.requests == []
-
-
-def test_operations_that_are_not_here(client, upstream):
-    request = ModelRequest(
-        provider="openai", invoke_type=InvokeType.IMAGE_GENERATION, model="dall-e-3", prompt="a cat", user_context=WHO
-    )
-    response = client.invoke(request)
-    assert "`image-generation`" in response.error and response.request_id
     assert upstream.requests == []
 
 

@@ -13,6 +13,7 @@ import pytest
 from serving import serving
 
 from sabir import AsyncSabir, Sabir
+from server import Server
 
 CONFIG = """
 [gateway]
@@ -86,6 +87,14 @@ def client(make: Callable[..., Any]) -> Iterator[Sabir]:
 @pytest.fixture
 def async_client(make: Callable[..., Any]) -> Callable[[], AsyncSabir]:
     return lambda: make(AsyncSabir)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Somebody else's server; see `server.py`."""
+    server = Server()
+    yield server
+    server.close()
 
 
 @pytest.fixture(autouse=True)

@@ -216,9 +216,10 @@ def test_tamar(document: Any, gateway: str, upstream: Upstream, monkeypatch: pyt
     assert googles[-1]["contents"][-1]["parts"][-1]["fileData"]["mimeType"] == "image/jpeg"
 
 
-#: Where OpenAI's document has three dots for more of the same, which Python takes for a value.
+#: Where OpenAI's document has a mistake, or a word or dots that stand for something else.
 OPENAI_FIXES = [
     Fix(4, '[Path("sample-paper.pdf"), ...]', '[Path("sample-paper.pdf")]', "the dots stand for more files"),
+    Fix(5, "event.type ==", "event.event ==", "an event of a run has its name in `event`, and no `type`"),
     Fix(20, "my_field", "service_tier", "the name stands for any member of an answer"),
     Fix(25, "DefaultHttpxClient(...)", "DefaultHttpxClient()", "the dots stand for settings"),
 ]
@@ -306,7 +307,7 @@ def test_openai(document: Any, gateway: str, upstream: Upstream, monkeypatch: py
     outcomes = Run(places, OPENAI_FIXES, names, OPENAI_BEFORE).all(blocks)
     judge("004 openai", "HTTP, sync and async", outcomes)
     said = [outcome.output for outcome in outcomes]
-    assert said[5] == "Hi Jane\n"
+    assert said[5].count("Hi Jane") == 1
     assert said[7] == said[8] == "You said: Say this is a test"
     assert said[9].startswith("You said: How do I output")
     assert said[10].count("job_") == said[11].count("job_") == 2

@@ -93,6 +93,11 @@ impl Engine {
         relay::run(self.clone(), relay, body).await
     }
 
+    /// Opens a WebSocket to a provider as [`Engine::relay`] sends a request.
+    pub async fn connect(self: &Arc<Self>, relay: Relay) -> Result<relay::Connection, Box<Failure>> {
+        relay::connect(self.clone(), relay).await
+    }
+
     /// The keys at that address, for a token that names one of them; kept, and fetched again when they are old
     /// or do not know the name.
     pub async fn issuer_keys(&self, url: &str, id: Option<&str>) -> Result<Arc<Vec<PublicKey>>> {

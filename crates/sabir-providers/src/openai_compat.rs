@@ -189,6 +189,10 @@ impl Provider for OpenAiCompat {
             // Azure's clients name a version, and a deployment where OpenAI's name a model.
             parts::query(query, &["api-version"], |name| match name {
                 "model" | "deployment" if !to.model.is_empty() => Some(format!("model={}", parts::segment(to.model))),
+                "deployment" => {
+                    let member = query.split('&').find(|member| member.starts_with("deployment="))?;
+                    Some(member.replacen("deployment", "model", 1))
+                }
                 _ => None,
             })
         });

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use sabir_engine::{Engine, tasks::Tasks};
 use sabir_types::{Error, ErrorKind, Result};
 
-use crate::{doors, metrics::Metrics};
+use crate::{doors, gate::Pass, metrics::Metrics};
 
 /// What every handler is given; cheap to clone.
 #[derive(Debug, Clone)]
@@ -19,14 +19,16 @@ pub struct WeakApp(Weak<Inner>);
 struct Inner {
     engine: Arc<Engine>,
     metrics: Metrics,
+    pass: Pass,
 }
 
 impl App {
     /// An application over an engine. Inside a runtime, tasks that an earlier process left go on.
     pub fn new(engine: Arc<Engine>) -> Self {
-        let app = Self(Arc::new(Inner { engine, metrics: Metrics::default() }));
+        let app = Self(Arc::new(Inner { engine, metrics: Metrics::default(), pass: Pass::default() }));
         if let Some(tasks) = app.engine().tasks() {
-            doors::handle(tasks, &WeakApp(Arc::downgrade(&app.0)));
+            let concurrency = app.engine().config().gateway.batches.concurrency;
+            doors::handle(tasks, &WeakApp(Arc::downgrade(&app.0)), concurrency);
             if tokio::runtime::Handle::try_current().is_ok() {
                 tasks.start();
             }
@@ -42,6 +44,11 @@ impl App {
     /// The counters.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// What lets the gateway call itself.
+    pub fn pass(&self) -> &Pass {
+        &self.0.pass
     }
 
     /// What goes on when its caller has gone, and where it is kept. `what` needs it.

@@ -3,6 +3,7 @@
 //! Invariant: a door parses and renders; it decides nothing.
 
 pub mod app;
+pub mod batches;
 pub mod bench;
 pub mod cli;
 pub mod config_command;

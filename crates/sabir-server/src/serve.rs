@@ -21,6 +21,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 use crate::{app::App, doors, patient::Patient};
@@ -29,6 +30,22 @@ use crate::{app::App, doors, patient::Patient};
 const HEAD_TIME: Duration = Duration::from_secs(60);
 /// How long a caller may read nothing of what waits for them.
 const STALL: Duration = Duration::from_secs(120);
+/// How long conversations may take to say goodbye when the grace period is over.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Conversations that outlive the request that opened them (WebSockets). Requests carry it along.
+#[derive(Debug, Clone, Default)]
+pub struct Conversations {
+    running: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Conversations {
+    /// Runs one; it is told when it has to end.
+    pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, run: impl FnOnce(CancellationToken) -> F) {
+        self.running.spawn(run(self.stop.clone()));
+    }
+}
 
 /// All doors on one router, below the configuration's base path.
 pub fn router(app: App) -> Router {
@@ -37,6 +54,7 @@ pub fn router(app: App) -> Router {
         .merge(doors::openai::routes())
         .merge(doors::responses::routes())
         .merge(doors::anthropic::routes())
+        .merge(doors::kept_routes(&app))
         .merge(doors::gemini::routes())
         .merge(doors::tensorzero::routes())
         .merge(doors::model_manager::routes())
@@ -108,6 +126,7 @@ async fn accept(
 ) {
     let server = Arc::new(server);
     let graceful = GracefulShutdown::new();
+    let conversations = Conversations::default();
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -127,7 +146,8 @@ async fn accept(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        let (server, watcher, router, tls) = (server.clone(), graceful.watcher(), router.clone(), tls.clone());
+        let (server, watcher, tls) = (server.clone(), graceful.watcher(), tls.clone());
+        let router = (router.clone(), conversations.clone());
         // The listener's task does not wait for connections: `graceful` does.
         connections.spawn(async move {
             match tls {
@@ -143,10 +163,18 @@ async fn accept(
     }
     drop(listener);
     tracing::info!(grace_ms = grace.as_millis() as u64, "shutting down: no new calls, running ones may end");
-    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
+    conversations.running.close();
+    let all = async {
+        tokio::join!(graceful.shutdown(), conversations.running.wait());
+    };
+    if tokio::time::timeout(grace, all).await.is_err() {
         tracing::warn!("the grace period is over: calls that still run are cut off");
         // What they had so far is recorded as they are dropped, so before anybody flushes the ledger.
         connections.shutdown().await;
+        conversations.stop.cancel();
+        if tokio::time::timeout(LAST_WORDS, conversations.running.wait()).await.is_err() {
+            tracing::warn!("conversations do not end: they are left");
+        }
     }
 }
 
@@ -155,10 +183,11 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     watcher: Watcher,
     stream: S,
     peer: SocketAddr,
-    router: Router,
+    (router, conversations): (Router, Conversations),
 ) {
-    let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+    let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
         let router = router.clone();
+        request.extensions_mut().insert(conversations.clone());
         async move {
             Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
         }

@@ -19,7 +19,7 @@ pub type Checked = Result<(), StoreError>;
 macro_rules! ledger_conformance {
     ($open:expr) => {
         $crate::ledger_conformance!(@ $open;
-            every_field_comes_back, plain_rows_come_back, calls_keep_their_order, feedback_comes_back,
+            every_field_comes_back, every_operation_comes_back, plain_rows_come_back, calls_keep_their_order, feedback_comes_back,
             columns_select, failed_calls_are_asked_for, pages_and_bounds, orders, tags_filter, times_filter,
             metrics_filter, filters_combine, large_filters, search_finds, exists_says_so, duplicates_fail_alone,
             appenders_at_once);
@@ -160,6 +160,27 @@ async fn filtered(
 
 fn same<T: std::fmt::Debug>(found: &T, expected: &T) {
     assert_eq!(format!("{found:#?}"), format!("{expected:#?}"));
+}
+
+/// A row of every operation.
+pub async fn every_operation_comes_back(ledger: &dyn Ledger) -> Checked {
+    let records: Vec<Record> = Operation::TRANSLATED
+        .into_iter()
+        .chain([Operation::Relay, Operation::Realtime])
+        .map(|operation| {
+            let mut record = plain(&name());
+            record.inference.operation = operation;
+            // Forms and sounds are no text.
+            record.calls[0].raw_request = Bytes::from_static(b"--b\r\n\x00\xff");
+            record
+        })
+        .collect();
+    for record in records {
+        add(ledger, &record).await?;
+        let ids = Some(vec![record.inference.id]);
+        same(&ledger.inferences(InferenceQuery { ids, ..InferenceQuery::default() }).await?, &vec![record]);
+    }
+    Ok(())
 }
 
 /// A row with everything in it.

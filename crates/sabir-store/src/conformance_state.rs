@@ -279,7 +279,7 @@ async fn write(state: &dyn State, mut row: FileRow, chunks: &[&'static [u8]]) ->
         state.write_chunk(row.id, number, Bytes::from_static(chunk)).await?;
         row.bytes += chunk.len() as u64;
     }
-    state.finish_file(row.id, row.bytes).await?;
+    state.finish_file(row.clone()).await?;
     Ok(row)
 }
 

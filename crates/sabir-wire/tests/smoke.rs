@@ -71,6 +71,22 @@ fn framings() {
 }
 
 #[test]
+fn media() {
+    let mut requests: Vec<Vec<u8>> = fixtures("request.txt", &[])
+        .iter()
+        .map(|form| String::from_utf8_lossy(form).replace('\n', "\r\n").into_bytes())
+        .collect();
+    run("multipart", &requests);
+    let of = ["openai", "azure", "together", "cohere", "voyage", "jina", "zhipu"];
+    requests.extend(fixtures("request.json", &of));
+    run("media_parse", &requests);
+    let mut answers = fixtures("response.json", &of);
+    answers.extend(fixtures("response.txt", &of));
+    answers.extend(fixtures("stream.txt", &["openai"]));
+    run("media_answer", &answers);
+}
+
+#[test]
 fn openai() {
     let requests = fixtures("request.json", &OPENAI);
     run("openai_peek", &requests);

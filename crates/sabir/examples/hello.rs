@@ -16,7 +16,7 @@ async fn main() -> Result<()> {
     let answer = client.chat().create(&request).await?;
     println!("{} ({})", answer.text(), answer.request_id().unwrap_or("without an id"));
 
-    let mut stream = client.chat().stream(&request.include_usage()).await?;
+    let mut stream = client.chat().stream(request.include_usage()).await?;
     while let Some(piece) = stream.next().await {
         println!("piece: {:?}", piece?.text());
     }

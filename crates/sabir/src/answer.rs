@@ -6,6 +6,9 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use sabir_types::Value;
+
+use crate::error::{Error, Result};
 
 /// A value with the status, the headers and the bytes that it came with.
 #[derive(Debug, Clone)]
@@ -26,6 +29,10 @@ pub struct Meta {
 impl<T> Answer<T> {
     pub(crate) fn new(value: T, meta: Meta, body: Bytes) -> Self {
         Self { value, meta, body }
+    }
+
+    pub(crate) fn map<U>(self, read: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer { value: read(self.value), meta: self.meta, body: self.body }
     }
 
     /// The value alone.
@@ -52,6 +59,33 @@ impl<T> Answer<T> {
     pub fn body(&self) -> &Bytes {
         &self.body
     }
+
+    /// The body as JSON, with everything that the value's type may not know.
+    pub fn json(&self) -> Result<Value> {
+        serde_json::from_slice(&self.body)
+            .map_err(|e| Error::Decode { message: e.to_string(), body: self.body.clone() })
+    }
+
+    /// A member of the body, by a JSON pointer like `/usage/total_tokens`: this tells what is null
+    /// from what is not there.
+    pub fn member(&self, pointer: &str) -> Result<Member> {
+        Ok(match self.json()?.pointer_mut(pointer) {
+            None => Member::Missing,
+            Some(Value::Null) => Member::Null,
+            Some(value) => Member::Value(value.take()),
+        })
+    }
+}
+
+/// A member of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Member {
+    /// It is not there.
+    Missing,
+    /// It is there, and null.
+    Null,
+    /// It is there.
+    Value(Value),
 }
 
 impl<T> Deref for Answer<T> {

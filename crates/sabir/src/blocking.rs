@@ -3,62 +3,46 @@
 //! Invariant: every call here is the async one, driven by a runtime of the client's own; it refuses
 //! to run inside of another runtime, where it would block what drives it.
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{future::IntoFuture, mem, ops::Deref, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_core::Stream;
 use http::Method;
-use serde::Serialize;
 use tokio::runtime::{Handle, Runtime};
 
 use crate::{
-    HttpBuilder, Pieces,
-    answer::{Answer, Meta},
+    AzureBuilder, HttpBuilder, Options, Pieces,
+    answer::Answer,
+    call::Surface,
     error::{Error, Result},
-    stream,
-    types::{ChatCompletion, EmbeddingList, FeedbackResponse, InferenceList, InferenceResponse, Model, ModelList},
+    stream::{AnswerStream, RawStream},
 };
 
 /// A client of a gateway: at an address, or in this process. Cheap to clone.
+///
+/// It has the calls of [`crate::Sabir`]: what is awaited there is [sent](crate::Call::send) here,
+/// and what is a stream there is an iterator here. What is left is run by [`wait`](Self::wait).
 #[derive(Debug, Clone)]
 pub struct Sabir {
     client: crate::Sabir,
     driver: Driver,
 }
 
-/// A streamed chat completion.
-pub type ChatStream = AnswerStream<crate::ChatPieces>;
-/// A streamed inference.
-pub type InferenceStream = AnswerStream<crate::InferencePieces>;
-
-/// A streamed answer: an iterator over its pieces. Dropping it ends the call.
+/// What comes piece by piece: an iterator. Dropping it ends the call.
 #[derive(Debug)]
-pub struct AnswerStream<K: Pieces> {
-    stream: stream::AnswerStream<K>,
+pub struct Flow<S> {
+    stream: S,
     driver: Driver,
 }
-
-/// A stream of events: each item is the data of one.
-#[derive(Debug)]
-pub struct RawStream {
-    stream: stream::RawStream,
-    driver: Driver,
-}
-
-/// Chat completions.
-#[derive(Debug)]
-pub struct Chat<'a>(&'a Sabir);
-
-/// Embeddings.
-#[derive(Debug)]
-pub struct Embeddings<'a>(&'a Sabir);
-
-/// The models that can be called.
-#[derive(Debug)]
-pub struct Models<'a>(&'a Sabir);
 
 impl Sabir {
     /// Makes a blocking client of what would make an async one: [`crate::Sabir::http`].
     pub fn http(builder: HttpBuilder) -> Result<Self> {
+        Self::new(|| builder.build())
+    }
+
+    /// Makes a blocking client of what would make an async one: [`crate::Sabir::azure`].
+    pub fn azure(builder: AzureBuilder) -> Result<Self> {
         Self::new(|| builder.build())
     }
 
@@ -72,6 +56,26 @@ impl Sabir {
         let driver = Driver::new()?;
         let client = driver.run(async { build() })??;
         Ok(Self { client, driver })
+    }
+
+    /// The async client within, for [`wait`](Self::wait).
+    pub fn client(&self) -> &crate::Sabir {
+        &self.client
+    }
+
+    /// Waits for anything async, like what a chat engine does.
+    pub fn wait<F: IntoFuture>(&self, future: F) -> Result<F::Output> {
+        self.driver.run(future.into_future())
+    }
+
+    /// An iterator over any stream.
+    pub fn iterate<S: Stream + Unpin + 'static>(&self, stream: S) -> Flow<S> {
+        self.flow(stream)
+    }
+
+    /// The same client with other settings.
+    pub fn with_options(&self, options: Options) -> Result<Self> {
+        Ok(Self { client: self.client.with_options(options)?, driver: self.driver.clone() })
     }
 
     /// The same client with another timeout.
@@ -89,56 +93,14 @@ impl Sabir {
         Ok(Self { client: self.client.with_header(name, value)?, driver: self.driver.clone() })
     }
 
-    /// Chat completions, in OpenAI's shape.
-    pub fn chat(&self) -> Chat<'_> {
-        Chat(self)
-    }
-
-    /// Embeddings, in OpenAI's shape.
-    pub fn embeddings(&self) -> Embeddings<'_> {
-        Embeddings(self)
-    }
-
-    /// The models that can be called.
-    pub fn models(&self) -> Models<'_> {
-        Models(self)
-    }
-
-    /// Calls a model in TensorZero's shape.
-    pub fn inference(&self, request: impl Serialize) -> Result<Answer<InferenceResponse>> {
-        self.driver.run(self.client.inference(request))?
-    }
-
-    /// The same, piece by piece.
-    pub fn inference_stream(&self, request: impl Serialize) -> Result<InferenceStream> {
-        let stream = self.driver.run(self.client.inference_stream(request))??;
-        Ok(AnswerStream { stream, driver: self.driver.clone() })
-    }
-
-    /// Says something about an inference or an episode.
-    pub fn feedback(&self, request: impl Serialize) -> Result<Answer<FeedbackResponse>> {
-        self.driver.run(self.client.feedback(request))?
-    }
-
-    /// Finds inferences in the ledger.
-    pub fn list_inferences(&self, request: impl Serialize) -> Result<Answer<InferenceList>> {
-        self.driver.run(self.client.list_inferences(request))?
-    }
-
-    /// The inferences with these ids.
-    pub fn get_inferences(&self, ids: impl IntoIterator<Item = impl Into<String>>) -> Result<Answer<InferenceList>> {
-        self.driver.run(self.client.get_inferences(ids))?
-    }
-
     /// Any call that this client has no method for.
     pub fn request(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Answer<Bytes>> {
         self.driver.run(self.client.request(method, path, body))?
     }
 
     /// Any call whose answer is a stream of events.
-    pub fn request_stream(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<RawStream> {
-        let stream = self.driver.run(self.client.request_stream(method, path, body))??;
-        Ok(RawStream { stream, driver: self.driver.clone() })
+    pub fn request_stream(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Flow<RawStream>> {
+        Ok(self.flow(self.driver.run(self.client.request_stream(method, path, body))??))
     }
 
     /// Closes the client and all of its clones.
@@ -152,49 +114,39 @@ impl Sabir {
     }
 }
 
-impl Chat<'_> {
-    /// Asks a model.
-    pub fn create(&self, request: impl Serialize) -> Result<Answer<ChatCompletion>> {
-        self.0.driver.run(self.0.client.chat().create(request))?
+impl Surface for Sabir {
+    type Reply<T> = Result<T>;
+    type Flow<S: 'static> = Flow<S>;
+
+    fn client(&self) -> &crate::Sabir {
+        &self.client
     }
 
-    /// The same, piece by piece.
-    pub fn stream(&self, request: impl Serialize) -> Result<ChatStream> {
-        let stream = self.0.driver.run(self.0.client.chat().stream(request))??;
-        Ok(AnswerStream { stream, driver: self.0.driver.clone() })
+    fn reply<T: 'static>(&self, future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        self.driver.run(future)?
     }
-}
 
-impl Embeddings<'_> {
-    /// Turns texts into vectors.
-    pub fn create(&self, request: impl Serialize) -> Result<Answer<EmbeddingList>> {
-        self.0.driver.run(self.0.client.embeddings().create(request))?
+    fn flow<S: 'static>(&self, stream: S) -> Flow<S> {
+        Flow { stream, driver: self.driver.clone() }
     }
 }
 
-impl Models<'_> {
-    /// All of them.
-    pub fn list(&self) -> Result<Answer<ModelList>> {
-        self.0.driver.run(self.0.client.models().list())?
-    }
-
-    /// One by its name.
-    pub fn retrieve(&self, model: &str) -> Result<Answer<Model>> {
-        self.0.driver.run(self.0.client.models().retrieve(model))?
+impl<S> Flow<S> {
+    /// The stream within.
+    pub fn into_inner(self) -> S {
+        self.stream
     }
 }
 
-impl<K: Pieces> AnswerStream<K> {
-    /// What came before the first piece.
-    pub fn meta(&self) -> &Meta {
-        self.stream.meta()
-    }
+impl<S> Deref for Flow<S> {
+    type Target = S;
 
-    /// What came so far, as a whole answer.
-    pub fn so_far(&self) -> Result<K::Whole> {
-        self.stream.so_far()
+    fn deref(&self) -> &S {
+        &self.stream
     }
+}
 
+impl<K: Pieces> Flow<AnswerStream<K>> {
     /// Reads the rest and gives the whole answer.
     pub fn whole(self) -> Result<K::Whole> {
         let Self { stream, driver } = self;
@@ -202,26 +154,24 @@ impl<K: Pieces> AnswerStream<K> {
     }
 }
 
-impl<K: Pieces> Iterator for AnswerStream<K> {
-    type Item = Result<K::Piece>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.driver.run(self.stream.next()).unwrap_or_else(|error| Some(Err(error)))
+impl Flow<crate::BodyStream> {
+    /// Writes what is left into a file while it comes; how much that was.
+    pub fn write_to(self, path: impl AsRef<std::path::Path>) -> Result<u64> {
+        let Self { stream, driver } = self;
+        driver.run(stream.write_to(path))?
     }
 }
 
-impl RawStream {
-    /// What came before the first event.
-    pub fn meta(&self) -> &Meta {
-        self.stream.meta()
-    }
-}
-
-impl Iterator for RawStream {
-    type Item = Result<String>;
+impl<S, T> Iterator for Flow<S>
+where
+    S: Stream<Item = Result<T>> + Unpin,
+{
+    type Item = Result<T>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.driver.run(self.stream.next()).unwrap_or_else(|error| Some(Err(error)))
+        let stream = &mut self.stream;
+        let next = std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx));
+        self.driver.run(next).unwrap_or_else(|error| Some(Err(error)))
     }
 }
 

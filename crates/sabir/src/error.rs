@@ -27,9 +27,9 @@ pub enum Error {
         #[source]
         source: Option<Box<dyn StdError + Send + Sync>>,
     },
-    /// The gateway said nothing for longer than the timeout.
-    #[error("nothing came within {} ms", .0.as_millis())]
-    Timeout(Duration),
+    /// Something took longer than it may.
+    #[error("{0}")]
+    Timeout(Elapsed),
     /// 400: the request is wrong.
     #[error("{0}")]
     BadRequest(Box<StatusError>),
@@ -79,9 +79,61 @@ pub enum Error {
     /// The client cannot be made as it is asked for.
     #[error("{0}")]
     Config(String),
+    /// The model would not answer what was asked of it.
+    #[error("the model refused: {0}")]
+    Refused(String),
+    /// The answer ended before it was whole: its tokens were used up, or a filter cut it.
+    #[error("the answer is not whole: it ended with `{reason}`")]
+    Unfinished {
+        /// Why it ended, in the provider's word.
+        reason: String,
+        /// What came.
+        body: Bytes,
+    },
+    /// A webhook is not signed by who it should be.
+    #[error("the webhook cannot be trusted: {0}")]
+    Signature(String),
+    /// Something that was waited for did not come about.
+    #[error("{0}")]
+    Waiting(String),
     /// The client is closed.
     #[error("the client is closed")]
     Closed,
+}
+
+/// What took longer than it may, and how long that was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elapsed {
+    /// What took too long.
+    pub phase: Phase,
+    /// How long it may take.
+    pub after: Duration,
+}
+
+/// A part of a call that has a timeout of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Opening a connection.
+    Connect,
+    /// Silence before an answer or within one.
+    Read,
+    /// Sending the request.
+    Write,
+    /// All of the call, with its retries and its answer.
+    Total,
+}
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.after.as_millis();
+        match self.phase {
+            Phase::Connect => write!(f, "no connection was there within {ms} ms"),
+            Phase::Read => write!(f, "nothing came within {ms} ms"),
+            Phase::Write => write!(f, "nothing more could be sent within {ms} ms"),
+            Phase::Total => write!(f, "the call took longer than {ms} ms"),
+        }
+    }
 }
 
 /// An answer whose status is not a success.

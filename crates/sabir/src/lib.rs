@@ -25,23 +25,58 @@
 mod accumulate;
 mod answer;
 pub mod blocking;
+mod builder;
+mod call;
 mod calls;
+mod chat_engine;
 mod client;
-mod error;
-mod link;
-mod raw;
-mod retry;
-mod stream;
-pub mod types;
-
-pub use accumulate::{Accumulator, Chat as ChatPieces, Inference as InferencePieces, Pieces};
-pub use answer::{Answer, Meta};
-pub use calls::{Chat, ChatStream, Embeddings, InferenceStream, Models};
+mod completion_engine;
 #[cfg(feature = "embedded")]
-pub use client::EmbeddedBuilder;
-pub use client::{HttpBuilder, Sabir};
-pub use error::{Error, Result, StatusError};
+mod embedded;
+mod environment;
+mod error;
+mod form;
+mod helpers;
+mod link;
+mod model;
+mod pages;
+mod parse;
+mod path;
+mod raw;
+pub mod resources;
+mod retry;
+pub mod schema;
+mod settings;
+mod stream;
+pub mod tool;
+pub mod types;
+pub mod webhook;
+
+pub use accumulate::{
+    Accumulator, Chat as ChatPieces, ChatEvent, ChatEventStream, ChatEvents, Inference as InferencePieces, Pieces,
+    ResponseEvent, Responses as ResponsePieces,
+};
+pub use answer::{Answer, Member, Meta};
+pub use builder::{AzureBuilder, HttpBuilder};
+pub use call::{Binary, BodyStream, Call, FromAnswer, Nothing, Pending, Surface};
+pub use calls::{ChatStream, InferenceStream, ResponseStream};
+pub use chat_engine::{ChatEngine, ChatStep};
+pub use client::Sabir;
+pub use completion_engine::{Bar, Completed, CompletionEngine, Completions, ErrorMode, Limits, Progress};
+#[cfg(feature = "embedded")]
+pub use embedded::EmbeddedBuilder;
+pub use environment::Environment;
+pub use error::{Elapsed, Error, Phase, Result, StatusError};
+pub use form::{Form, Upload};
+pub use helpers::Poll;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+pub use link::{BodyError, Incoming, Outgoing, Sending, Transport};
+pub use model::{Model, ModelOutput, Parameters, Prompt};
+pub use pages::{Items, Page, PageStream, Pages};
+pub use parse::Parsed;
 pub use raw::{EventReader, NamedEvent, NamedEvents, RawBody};
-pub use retry::delay;
-pub use stream::{AnswerStream, RawStream};
+pub use resources::{Chat, Embeddings, Models};
+pub use retry::{Pace, delay};
+pub use sabir_macros::tool;
+pub use settings::{KeyFuture, KeyProvider, Options, Timeouts};
+pub use stream::{AnswerStream, Event, EventStream, RawStream};

@@ -4,26 +4,20 @@
 //! unlike with [`RawStream`](crate::RawStream), the end of the body is the end, whatever came before it,
 //! since not every protocol has an end marker.
 
-use std::{collections::VecDeque, fmt, time::Duration};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use http::Method;
-use http_body_util::BodyExt;
 use sabir_wire::sse::{SseDecoder, SseEvent};
 
 use crate::{
-    answer::Meta,
+    call::BodyStream,
     client::Sabir,
     error::{Error, Result},
-    link::Body,
 };
 
 /// The body of an answer, piece by piece.
-pub struct RawBody {
-    meta: Meta,
-    body: Body,
-    timeout: Duration,
-}
+pub type RawBody = BodyStream;
 
 /// One event of a stream, with its name if it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,42 +31,14 @@ pub struct NamedEvent {
 impl Sabir {
     /// Any call whose answer is read piece by piece, whatever it is.
     pub async fn request_body(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<RawBody> {
-        let (meta, body) = self.send(method, path, body).await?;
-        Ok(RawBody { meta, body, timeout: self.timeout() })
+        self.plain(method, path, body).open().await
     }
 }
 
-impl RawBody {
-    /// What came before the body.
-    pub fn meta(&self) -> &Meta {
-        &self.meta
-    }
-
-    /// The next piece; `None` at the end.
-    pub async fn next(&mut self) -> Option<Result<Bytes>> {
-        loop {
-            let Ok(frame) = tokio::time::timeout(self.timeout, self.body.frame()).await else {
-                return Some(Err(Error::Timeout(self.timeout)));
-            };
-            match frame? {
-                Err(error) => return Some(Err(Error::connection("the connection broke within the answer", error))),
-                Ok(frame) => match frame.into_data() {
-                    Ok(data) if !data.is_empty() => return Some(Ok(data)),
-                    _ => {}
-                },
-            }
-        }
-    }
-
+impl BodyStream {
     /// The body read as server-sent events.
     pub fn events(self) -> NamedEvents {
         NamedEvents { body: self, reader: EventReader::default(), failed: false }
-    }
-}
-
-impl fmt::Debug for RawBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RawBody").field("meta", &self.meta).finish_non_exhaustive()
     }
 }
 

@@ -14,7 +14,20 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sabir-engine", &["sabir-types", "sabir-wire", "sabir-providers", "sabir-store"]),
     ("sabir-server", &["sabir-types", "sabir-wire", "sabir-providers", "sabir-store", "sabir-engine"]),
     // `sabir-server` for its router: see `docs/adr/0004-embedded-is-the-router.md`.
-    ("sabir", &["sabir-types", "sabir-wire", "sabir-store", "sabir-engine", "sabir-server"]),
+    // `sabir-providers` for the names of the providers and of the variables that hold their keys.
+    (
+        "sabir",
+        &[
+            "sabir-types",
+            "sabir-wire",
+            "sabir-macros",
+            "sabir-providers",
+            "sabir-store",
+            "sabir-engine",
+            "sabir-server",
+        ],
+    ),
+    ("sabir-macros", &[]),
     // Bindings see what a Rust program sees, and bring the command along (`sabir-server`).
     ("bindings/python", &["sabir", "sabir-server"]),
 ];

@@ -7,7 +7,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use sabir_types::{Operation, Secret};
 
 use super::{
-    CacheSettings, Durability, Gateway, credential,
+    CacheSettings, Durability, Gateway, batches, credential,
     env::Env,
     grpc, model, price,
     reader::{Log, NOT_YET, Reader},
@@ -41,6 +41,7 @@ impl Default for Gateway {
             timeouts: Timeouts { total: Some(PATIENCE), stream_total: Some(PATIENCE), ..Timeouts::default() },
             retries: NO_RETRIES,
             grpc: super::Grpc::default(),
+            batches: super::Batches::default(),
             prices: Arc::default(),
         }
     }
@@ -84,6 +85,7 @@ pub(super) fn read(table: Option<Reader<'_>>, env: &Env, log: &Log) -> Gateway {
     gateway.circuit = circuit(r, gateway.circuit);
     gateway.timeouts = timeouts(r);
     gateway.grpc = grpc::read(r.table("grpc"), env, log);
+    gateway.batches = batches::read(r.table("batches"));
     gateway.retries = model::retries(r, gateway.retries);
     gateway.prices = Arc::new(price::read(r));
     if let Some(entry) = r.entry("relay") {

@@ -16,6 +16,7 @@ use crate::{
     verify::PublicKey,
 };
 
+mod batches;
 mod change;
 pub mod cost;
 mod credential;
@@ -139,8 +140,27 @@ pub struct Gateway {
     pub retries: crate::plan::Retries,
     /// `grpc`: the Model Manager door.
     pub grpc: Grpc,
+    /// `batches`: files and batches.
+    pub batches: Batches,
     /// `prices`: what providers charge by list.
     pub prices: Arc<Prices>,
+}
+
+/// Files and batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batches {
+    /// `batches.mode = "provider"`: they are the provider's own, unless a call says otherwise.
+    pub provider: bool,
+    /// `batches.concurrency`: how many requests of all batches run at once.
+    pub concurrency: usize,
+    /// `batches.requests_per_minute`: how many of them begin in a minute.
+    pub requests_per_minute: Option<u32>,
+    /// `batches.retries`: how many times a request is made again that failed for a reason that may pass.
+    pub retries: u32,
+    /// `batches.expiry_s`: how long a batch may take.
+    pub expiry: Duration,
+    /// `batches.file_bytes`: how long an uploaded file may be.
+    pub file_limit: u64,
 }
 
 /// The Model Manager door.

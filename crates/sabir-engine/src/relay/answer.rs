@@ -43,6 +43,11 @@ impl fmt::Debug for RelayedBody {
 }
 
 impl RelayedBody {
+    /// None at all.
+    pub(super) fn none() -> Self {
+        Self { pieces: Box::pin(stream::empty()), whole: Some(Bytes::new()) }
+    }
+
     /// A body that is here, with its row committed.
     pub(super) async fn whole(bytes: Bytes, mut session: Session) -> Result<Self, (Error, Session)> {
         session.feed(&bytes);

@@ -21,7 +21,7 @@ const HOP: [&str; 9] = [
     "upgrade",
 ];
 /// What is meant for this gateway: its address, its keys, how the body gets here, who is before it.
-const OURS: [&str; 15] = [
+const OURS: [&str; 16] = [
     "host",
     "content-length",
     "expect",
@@ -37,6 +37,7 @@ const OURS: [&str; 15] = [
     "via",
     "x-real-ip",
     "sec-websocket-protocol",
+    "sec-websocket-extensions",
 ];
 /// What an answer says about the provider's own host, or about a body as it was on its way here.
 const THEIRS: [&str; 5] = ["content-length", "content-encoding", "set-cookie", "alt-svc", "strict-transport-security"];

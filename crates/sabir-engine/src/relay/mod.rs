@@ -5,9 +5,12 @@
 //! body that may name a model; one relayed call leaves one row.
 
 mod answer;
+mod frames;
 mod headers;
 mod keep;
+mod realtime;
 mod sending;
+mod transcript;
 
 use std::{
     fmt,
@@ -24,6 +27,8 @@ use sabir_wire::openai::named;
 
 pub use answer::RelayedBody;
 pub use headers::decoded;
+pub(crate) use realtime::connect;
+pub use realtime::{Connection, KEY_PROTOCOL, Tunnel};
 pub use sending::RelayBody;
 
 use self::{answer::Session, keep::Keep, sending::Sent};
@@ -104,10 +109,10 @@ pub struct Relayed {
 }
 
 /// A target, and what the request becomes for it.
-pub(crate) struct Chosen {
-    pub(crate) endpoint: Arc<Endpoint>,
+struct Chosen {
+    endpoint: Arc<Endpoint>,
     /// The model as the caller named it; empty if none was named.
-    pub(crate) model: String,
+    model: String,
 }
 
 /// Relays one request.
@@ -136,7 +141,7 @@ pub(crate) async fn run(engine: Arc<Engine>, relay: Relay, mut body: RelayBody) 
 }
 
 /// Opens the row of a relayed call.
-pub(crate) fn open(engine: &Engine, config: &Config, relay: &Relay, operation: Operation) -> Recorder {
+fn open(engine: &Engine, config: &Config, relay: &Relay, operation: Operation) -> Recorder {
     let mut tags = relay.tags.clone();
     tags.push(("sabir::method".to_owned(), relay.method.to_string()));
     let query =
@@ -229,6 +234,20 @@ async fn exchange(
         Ok(inbound) => inbound,
         Err(error) => return Err((error, session)),
     };
+    received(engine, config, relay, chosen, &key, inbound, session).await
+}
+
+/// Hands on an answer whose head is there.
+async fn received(
+    engine: &Engine,
+    config: &Config,
+    relay: &Relay,
+    chosen: &Chosen,
+    key: &Key<'_>,
+    inbound: Inbound,
+    mut session: Session,
+) -> Result<Relayed, (Error, Session)> {
+    let endpoint = &*chosen.endpoint;
     let Inbound { status, mut headers, mut body } = inbound;
     let request_id =
         ["x-request-id", "request-id", "apim-request-id"].iter().find_map(|name| headers.get(*name)?.to_str().ok());
@@ -293,7 +312,7 @@ fn facts(relay: &Relay, chosen: &Chosen, headers: HeaderMap, session: &mut Sessi
 }
 
 /// The request for an endpoint: its address and credential, the caller's headers.
-pub(crate) fn head(relay: &Relay, endpoint: &Endpoint, key: &Key<'_>) -> Result<http::request::Parts> {
+fn head(relay: &Relay, endpoint: &Endpoint, key: &Key<'_>) -> Result<http::request::Parts> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let to = Target {
         model: &endpoint.upstream_model,

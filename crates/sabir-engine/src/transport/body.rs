@@ -67,7 +67,8 @@ impl Body {
         Self { incoming, link: Some(Box::new((send, driver, pool, key))), inflate: None, hide: None, done: false }
     }
 
-    pub(super) fn http2(incoming: Incoming) -> Self {
+    /// A body whose connection somebody else drives.
+    pub(super) fn shared(incoming: Incoming) -> Self {
         Self { incoming, link: None, inflate: None, hide: None, done: false }
     }
 

@@ -51,6 +51,8 @@ impl Route {
 pub(super) struct Connector {
     http: HttpConnector,
     tls: Arc<ClientConfig>,
+    /// The same, for connections that become something else: HTTP/2 has no such thing.
+    tls_http1: Arc<ClientConfig>,
     proxies: Option<Matcher>,
 }
 
@@ -76,6 +78,8 @@ impl Connector {
             .map_err(|e| Error::internal("TLS cannot be set up").with_source(e))?
             .with_root_certificates(roots)
             .with_no_client_auth();
+        let mut tls_http1 = tls.clone();
+        tls_http1.alpn_protocols = vec![b"http/1.1".to_vec()];
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let wanted = env.proxies();
         let proxies = (wanted != crate::config::env::Proxies::default()).then(|| {
@@ -94,7 +98,7 @@ impl Connector {
             }
             builder.build()
         });
-        Ok(Self { http, tls: Arc::new(tls), proxies })
+        Ok(Self { http, tls: Arc::new(tls), tls_http1: Arc::new(tls_http1), proxies })
     }
 
     pub(super) fn route(&self, uri: &Uri) -> Result<Route> {
@@ -117,19 +121,34 @@ impl Connector {
     }
 
     pub(super) async fn connect(&self, uri: Uri, route: &Route, timeout: Duration) -> Result<Connected> {
+        self.connect_by(&self.tls, uri, route, timeout).await
+    }
+
+    /// A connection that speaks HTTP/1.1.
+    pub(super) async fn connect_http1(&self, uri: Uri, route: &Route, timeout: Duration) -> Result<Connected> {
+        self.connect_by(&self.tls_http1, uri, route, timeout).await
+    }
+
+    async fn connect_by(
+        &self,
+        tls: &Arc<ClientConfig>,
+        uri: Uri,
+        route: &Route,
+        timeout: Duration,
+    ) -> Result<Connected> {
         let target = uri.authority().map_or_else(|| uri.to_string(), ToString::to_string);
         let opened = async {
             match route {
-                Route::Direct => finish(HttpsConnector::from((self.http.clone(), self.tls.clone())), uri).await,
+                Route::Direct => finish(HttpsConnector::from((self.http.clone(), tls.clone())), uri).await,
                 Route::Forward { proxy, .. } => {
-                    finish(HttpsConnector::from((self.http.clone(), self.tls.clone())), proxy.clone()).await
+                    finish(HttpsConnector::from((self.http.clone(), tls.clone())), proxy.clone()).await
                 }
                 Route::Tunnel { proxy, auth } => {
                     let mut tunnel = Tunnel::new(proxy.clone(), self.http.clone());
                     if let Some(auth) = auth {
                         tunnel = tunnel.with_auth(auth.clone());
                     }
-                    finish(HttpsConnector::from((tunnel, self.tls.clone())), uri).await
+                    finish(HttpsConnector::from((tunnel, tls.clone())), uri).await
                 }
             }
         };

@@ -11,6 +11,7 @@ mod pool;
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header, uri::PathAndQuery};
+use hyper_util::rt::TokioIo;
 use sabir_providers::HttpRequest;
 use sabir_types::{Error, ErrorKind, Result};
 
@@ -27,6 +28,14 @@ pub(crate) struct Inbound {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Body,
+}
+
+/// The answer to [`Transport::upgrade`].
+pub(crate) enum Upgrade {
+    /// The connection is the other protocol's now.
+    Switched { headers: HeaderMap, io: TokioIo<hyper::upgrade::Upgraded> },
+    /// It stays HTTP.
+    Refused(Inbound),
 }
 
 /// Everything that is needed to reach providers.
@@ -80,6 +89,34 @@ impl Transport {
         self.exchange(link, request, &key).await.map_err(|lost| lost.error)
     }
 
+    /// Asks for another protocol on a connection of its own, and hands the connection out if the
+    /// other side agrees.
+    pub(crate) async fn upgrade(&self, request: http::Request<Outgoing>, connect: Duration) -> Result<Upgrade> {
+        let route = self.connector.route(request.uri())?;
+        let key = Key::of(request.uri(), &route)?;
+        let request = outgoing(request, &route)?;
+        let opened = Box::pin(self.connector.connect_http1(request_uri(&key)?, &route, connect)).await?;
+        let (mut send, connection) = hyper::client::conn::http1::Builder::new()
+            .max_headers(200)
+            .handshake(opened.io)
+            .await
+            .map_err(|error| broken(&key, error))?;
+        let host = key.clone();
+        // It ends with the answer, or becomes the other protocol's.
+        tokio::spawn(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%host, %error, "a connection that was to become another ended");
+            }
+        });
+        let mut response = send.send_request(request).await.map_err(|error| broken(&key, error))?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let (parts, incoming) = response.into_parts();
+            return inbound(parts, Body::shared(incoming)).map(Upgrade::Refused).map_err(|lost| lost.error);
+        }
+        let io = hyper::upgrade::on(&mut response).await.map_err(|error| broken(&key, error))?;
+        Ok(Upgrade::Switched { headers: response.into_parts().0.headers, io: TokioIo::new(io) })
+    }
+
     async fn exchange(&self, link: Link, request: http::Request<Outgoing>, key: &Key) -> Result<Inbound, Lost> {
         let reused = link.reused;
         // The body is a reference-counted slice: a copy of the request is cheap, and only pooled
@@ -100,7 +137,7 @@ impl Transport {
             }
             Sender::Http2(mut send) => {
                 let (parts, incoming) = send.send_request(http2(request)).await.map_err(lose)?.into_parts();
-                inbound(parts, Body::http2(incoming))
+                inbound(parts, Body::shared(incoming))
             }
         }
     }

@@ -43,6 +43,27 @@ fn every_form_has_its_address() {
 }
 
 #[test]
+fn pictures_and_sound_have_methods_of_their_own() {
+    let path = |operation| {
+        let whole = url("https://r.openai.azure.com", Some("v1"), operation);
+        whole.strip_prefix("https://r.openai.azure.com/openai/v1/").unwrap().to_owned()
+    };
+    let seen: Vec<_> = COMPAT.spec.can.operations.iter().map(|operation| path(*operation)).collect();
+    let wanted = [
+        "chat/completions",
+        "embeddings",
+        "images/generations",
+        "images/edits",
+        "audio/speech",
+        "audio/transcriptions",
+        "audio/translations",
+    ];
+    assert_eq!(seen, wanted);
+    let error = with("https://r", None, "k", |to| Azure.head(Operation::Moderate, false, to)).unwrap_err();
+    assert_eq!(error.message(), "provider `azure` has no moderate");
+}
+
+#[test]
 fn keys_and_tokens_have_headers_of_their_own() {
     let headers = |key| with("https://r", None, key, |to| Azure.head(Operation::Chat, false, to).unwrap().headers);
     let key = headers("0123abc");

@@ -10,6 +10,8 @@ use tokio::{
 };
 
 const DATA: &[u8] = b"data:";
+/// What the last event of a stream begins with; Google's have no such event.
+const ENDS: [&[u8]; 3] = [b"[DONE]", b"{\"type\":\"message_stop\"", b"{\"type\":\"response.comple"];
 
 /// A connection that is kept alive.
 #[derive(Debug)]
@@ -123,7 +125,7 @@ impl Line {
                     if byte != b' ' {
                         self.value.push(byte);
                     }
-                    *done = self.value == b"[DONE]" || self.value.starts_with(b"{\"type\":\"message_stop\"");
+                    *done = ENDS.iter().any(|end| self.value.starts_with(end));
                 }
             } else if byte == DATA[matched] {
                 self.data = Some(matched + 1);

@@ -53,8 +53,24 @@ pub(super) struct MockArgs {
 pub(super) enum Protocol {
     /// OpenAI's chat completions.
     Openai,
+    /// OpenAI's Responses.
+    Responses,
     /// Anthropic's messages.
     Anthropic,
+    /// Google's generateContent.
+    Gemini,
+}
+
+impl Protocol {
+    /// What the path of a call ends with.
+    fn is_asked_by(self, path: &str) -> bool {
+        match self {
+            Self::Openai => path.ends_with("/chat/completions"),
+            Self::Responses => path.ends_with("/responses"),
+            Self::Anthropic => path.ends_with("/messages"),
+            Self::Gemini => path.ends_with("enerateContent"),
+        }
+    }
 }
 
 /// Serves until the process is ended.
@@ -85,13 +101,14 @@ async fn connection(stream: TcpStream, answers: Arc<Answers>) {
 }
 
 async fn answer(request: Request<Incoming>, answers: Arc<Answers>) -> Result<Response<Answer>, Infallible> {
-    let known = request.uri().path().ends_with(answers.path);
+    let known = answers.protocol.is_asked_by(request.uri().path());
+    let streams = request.uri().path().ends_with(":streamGenerateContent");
     let body = match request.into_body().collect().await {
         Ok(body) if known => body.to_bytes(),
         Ok(_) => return Ok(plain(StatusCode::NOT_FOUND)),
         Err(_) => return Ok(plain(StatusCode::BAD_REQUEST)),
     };
-    let stream = contains(&body, b"\"stream\":true") || contains(&body, b"\"stream\": true");
+    let stream = streams || contains(&body, b"\"stream\":true") || contains(&body, b"\"stream\": true");
     let (frames, kind) = if stream {
         (answers.stream.clone(), HeaderValue::from_static("text/event-stream"))
     } else {
@@ -116,7 +133,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 /// The prepared answers.
 #[derive(Debug)]
 struct Answers {
-    path: &'static str,
+    protocol: Protocol,
     whole: Arc<[Bytes]>,
     stream: Arc<[Bytes]>,
     gap: Duration,
@@ -124,12 +141,14 @@ struct Answers {
 
 impl Answers {
     fn new(protocol: Protocol, chunks: usize, gap: Duration) -> Self {
-        let (path, whole, stream) = match protocol {
-            Protocol::Openai => ("/chat/completions", openai(), openai_stream(chunks)),
-            Protocol::Anthropic => ("/messages", anthropic(), anthropic_stream(chunks)),
+        let (whole, stream) = match protocol {
+            Protocol::Openai => (openai(), openai_stream(chunks)),
+            Protocol::Responses => (responses(&words(), 144), responses_stream(chunks)),
+            Protocol::Anthropic => (anthropic(), anthropic_stream(chunks)),
+            Protocol::Gemini => (gemini(&words(), Some(144)), gemini_stream(chunks)),
         };
         let whole = Arc::new([Bytes::from(whole.to_string())]);
-        Self { path, whole, stream: stream.into_iter().map(Bytes::from).collect(), gap }
+        Self { protocol, whole, stream: stream.into_iter().map(Bytes::from).collect(), gap }
     }
 }
 
@@ -203,6 +222,85 @@ fn anthropic_stream(chunks: usize) -> Vec<String> {
     events
 }
 
+fn responses(text: &str, tokens: usize) -> Value {
+    json!({
+        "id": "resp_bench", "object": "response", "created_at": 1_700_000_000, "status": "completed", "error": null,
+        "incomplete_details": null, "instructions": null, "metadata": {}, "model": "bench",
+        "output": [{
+            "id": "msg_bench", "type": "message", "status": "completed", "role": "assistant",
+            "content": [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}],
+        }],
+        "parallel_tool_calls": true, "tool_choice": "auto", "tools": [],
+        "usage": {
+            "input_tokens": 24, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": tokens,
+            "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 24 + tokens,
+        },
+    })
+}
+
+fn responses_stream(chunks: usize) -> Vec<String> {
+    let mut number = 0;
+    let mut event = |kind: &str, members: Value| {
+        // The kind comes first, as on the real wire.
+        let mut data = serde_json::Map::new();
+        data.insert("type".into(), kind.into());
+        data.insert("sequence_number".into(), number.into());
+        number += 1;
+        if let Value::Object(members) = members {
+            data.extend(members);
+        }
+        format!("event: {kind}\ndata: {}\n\n", Value::Object(data))
+    };
+    let texts: Vec<String> = (0..chunks).map(|n| format!(" word{n}")).collect();
+    let whole = responses(&texts.concat(), chunks);
+    let (item, part) = (&whole["output"][0], &whole["output"][0]["content"][0]);
+    let place = json!({"item_id": "msg_bench", "output_index": 0, "content_index": 0});
+    let with = |name: &str, value: Value| {
+        let mut place = place.clone();
+        place[name] = value;
+        place
+    };
+    let mut begun = whole.clone();
+    begun["status"] = "in_progress".into();
+    begun["output"] = json!([]);
+    begun["usage"] = Value::Null;
+    let mut opened = item.clone();
+    opened["status"] = "in_progress".into();
+    opened["content"] = json!([]);
+    let empty = json!({"type": "output_text", "text": "", "annotations": [], "logprobs": []});
+    let mut events = vec![
+        event("response.created", json!({"response": begun})),
+        event("response.output_item.added", json!({"output_index": 0, "item": opened})),
+        event("response.content_part.added", with("part", empty)),
+    ];
+    for text in &texts {
+        events.push(event("response.output_text.delta", with("delta", text.as_str().into())));
+    }
+    events.push(event("response.output_text.done", with("text", part["text"].clone())));
+    events.push(event("response.content_part.done", with("part", part.clone())));
+    events.push(event("response.output_item.done", json!({"output_index": 0, "item": item})));
+    events.push(event("response.completed", json!({"response": whole})));
+    events
+}
+
+/// `tokens`: how long the answer is, if this ends it.
+fn gemini(text: &str, tokens: Option<usize>) -> Value {
+    let mut candidate = json!({"index": 0, "content": {"role": "model", "parts": [{"text": text}]}});
+    let mut usage = json!({"promptTokenCount": 24});
+    if let Some(tokens) = tokens {
+        candidate["finishReason"] = "STOP".into();
+        usage["candidatesTokenCount"] = tokens.into();
+        usage["totalTokenCount"] = (24 + tokens).into();
+    }
+    json!({"candidates": [candidate], "usageMetadata": usage, "modelVersion": "bench", "responseId": "bench"})
+}
+
+fn gemini_stream(chunks: usize) -> Vec<String> {
+    let last = chunks.saturating_sub(1);
+    let event = |n: usize| gemini(&format!(" word{n}"), (n == last).then_some(chunks));
+    (0..chunks).map(|n| format!("data: {}\n\n", event(n))).collect()
+}
+
 /// A body of prepared frames: all at once, or with a gap before each but the first.
 #[derive(Debug)]
 struct Answer {
@@ -270,9 +368,9 @@ mod tests {
 
     #[test]
     fn answers_are_about_a_kilobyte() {
-        for answer in [openai(), anthropic()] {
+        for answer in [openai(), anthropic(), responses(&words(), 144), gemini(&words(), Some(144))] {
             let length = answer.to_string().len();
-            assert!((800..1300).contains(&length), "{length}");
+            assert!((800..1500).contains(&length), "{length}");
         }
     }
 
@@ -284,5 +382,14 @@ mod tests {
         let anthropic = anthropic_stream(7);
         assert_eq!(anthropic.iter().filter(|event| event.contains(" word")).count(), 7);
         assert!(anthropic.last().unwrap().starts_with("event: message_stop\n"));
+        let responses = responses_stream(7);
+        assert_eq!(
+            responses.iter().filter(|event| event.starts_with("event: response.output_text.delta\n")).count(),
+            7
+        );
+        assert!(responses.last().unwrap().starts_with("event: response.completed\ndata: {\"type\":"));
+        let gemini = gemini_stream(7);
+        assert_eq!(gemini.iter().filter(|event| event.contains(" word")).count(), 7);
+        assert!(gemini.last().unwrap().contains("\"finishReason\":\"STOP\""));
     }
 }

@@ -6,6 +6,7 @@
 mod client;
 mod load;
 mod mock;
+mod pairs;
 mod process;
 mod report;
 mod scenarios;
@@ -83,6 +84,8 @@ enum Only {
     Paced,
     /// The caller speaks OpenAI's protocol, the upstream Anthropic's.
     Translated,
+    /// Every door to every protocol of an upstream; only when it is asked for, since it takes minutes.
+    Pairs,
     /// From starting the process to its first answer.
     Cold,
 }
@@ -204,7 +207,7 @@ mod tests {
     #[test]
     fn a_process_belongs_to_a_peer() {
         let args = parse(&["--peer-pid", "acme=1"]).unwrap();
-        let error = run(args).unwrap_err();
+        let error = run(args, None).unwrap_err();
         assert_eq!(error.to_string(), "no peer named `acme`: give it with --peer acme=URL");
     }
 }

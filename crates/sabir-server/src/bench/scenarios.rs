@@ -15,19 +15,19 @@ use serde_json::json;
 use super::{
     Only, Options,
     load::{self, Round, Shot},
-    mock, process,
+    mock, pairs, process,
     process::{Memory, Process, own_file},
     progress,
     report::{Column, Figures, Report, Table, quantile},
 };
 
 /// What the gateway prints when it is ready, before its address.
-const READY: &str = "sabir listening on http://";
+pub(super) const READY: &str = "sabir listening on http://";
 
 /// How durable a ledger is, from the slowest to none.
 const DURABILITIES: [&str; 3] = ["durable", "async", "off"];
 
-const CHUNKS: usize = 200;
+pub(super) const CHUNKS: usize = 200;
 const GAP_MS: u64 = 5;
 const COLD_STARTS: usize = 5;
 
@@ -36,25 +36,25 @@ const SETTLE: Duration = Duration::from_millis(100);
 
 /// Who is called, and which processes then work.
 #[derive(Debug)]
-struct Target {
-    name: String,
-    address: SocketAddr,
-    shot: Shot,
-    gateway: Option<u32>,
-    upstream: u32,
+pub(super) struct Target {
+    pub(super) name: String,
+    pub(super) address: SocketAddr,
+    pub(super) shot: Shot,
+    pub(super) gateway: Option<u32>,
+    pub(super) upstream: u32,
 }
 
 /// How a part calls.
 #[derive(Debug, Clone, Copy)]
-enum How {
+pub(super) enum How {
     One(u64),
     Many(usize, Duration),
 }
 
-type Figure = fn(&Figures, &Figures) -> Option<f64>;
-type Columns = &'static [(Column, Figure)];
+pub(super) type Figure = fn(&Figures, &Figures) -> Option<f64>;
+pub(super) type Columns = &'static [(Column, Figure)];
 
-const fn column(key: &'static str, title: &'static str, decimals: usize) -> Column {
+pub(super) const fn column(key: &'static str, title: &'static str, decimals: usize) -> Column {
     Column { key, title, decimals }
 }
 
@@ -62,15 +62,15 @@ fn minus(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     Some(a? - b?)
 }
 
-fn by(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+pub(super) fn by(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     b.filter(|b| *b > 0.0).and_then(|b| Some(a? / b))
 }
 
-const CPU: (Column, Figure) = (column("cpu_us", "CPU µs", 1), |it, _| it.cpu[0]);
+pub(super) const CPU: (Column, Figure) = (column("cpu_us", "CPU µs", 1), |it, _| it.cpu[0]);
 const UPSTREAM: (Column, Figure) = (column("upstream_cpu_us", "upstream", 1), |it, _| it.cpu[1]);
 const CALLERS: (Column, Figure) = (column("callers_cpu_us", "callers", 1), |it, _| it.cpu[2]);
-const FAILED: (Column, Figure) = (column("failed", "failed", 0), |it, _| Some(it.failed as f64));
-const P50: (Column, Figure) = (column("p50_us", "p50 µs", 1), |it, _| it.p50);
+pub(super) const FAILED: (Column, Figure) = (column("failed", "failed", 0), |it, _| Some(it.failed as f64));
+pub(super) const P50: (Column, Figure) = (column("p50_us", "p50 µs", 1), |it, _| it.p50);
 const P99: (Column, Figure) = (column("p99_us", "p99 µs", 1), |it, _| it.p99);
 const ADDED_P50: (Column, Figure) = (column("added_p50_us", "added p50", 1), |it, direct| minus(it.p50, direct.p50));
 const ADDED_P99: (Column, Figure) = (column("added_p99_us", "added p99", 1), |it, direct| minus(it.p99, direct.p99));
@@ -109,6 +109,9 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
     let mut report = Report { facts: facts(options)?, tables: Vec::new() };
 
     let calls = wanted(Only::One) || wanted(Only::Load) || wanted(Only::Stream) || wanted(Only::Paced);
+    if options.only.contains(&Only::Pairs) {
+        pairs::measure(options, &folder, &mut report.tables).await?;
+    }
     if calls || wanted(Only::Translated) {
         let house = House::start(&folder, options, upstreams)?;
         tokio::time::sleep(SETTLE * 3).await;
@@ -118,7 +121,7 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
         if wanted(Only::Cold) {
             report.tables.push(cold(&folder, &house.upstreams).await?);
         }
-    } else {
+    } else if wanted(Only::Cold) {
         report.tables.push(cold(&folder, &upstreams).await?);
     }
     Ok(report)
@@ -321,7 +324,14 @@ impl House {
     }
 }
 
-async fn table(key: &str, title: String, targets: &[Target], how: How, rounds: u64, columns: Columns) -> Result<Table> {
+pub(super) async fn table(
+    key: &str,
+    title: String,
+    targets: &[Target],
+    how: How,
+    rounds: u64,
+    columns: Columns,
+) -> Result<Table> {
     progress(&title);
     let mut found: Vec<Vec<(Round, [Option<f64>; 3])>> = targets.iter().map(|_| Vec::new()).collect();
     for number in 0..=rounds {
@@ -411,7 +421,7 @@ async fn cold(folder: &Folder, upstreams: &Upstreams) -> Result<Table> {
 
 /// A folder that is gone after the run.
 #[derive(Debug)]
-struct Folder(PathBuf);
+pub(super) struct Folder(PathBuf);
 
 impl Folder {
     fn new(parent: Option<&Path>) -> Result<Self> {
@@ -421,7 +431,7 @@ impl Folder {
         Ok(Self(path))
     }
 
-    fn sub(&self, name: &str) -> Result<PathBuf> {
+    pub(super) fn sub(&self, name: &str) -> Result<PathBuf> {
         let path = self.0.join(name);
         fs::create_dir_all(&path).with_context(|| format!("{} could not be made", path.display()))?;
         Ok(path)

@@ -33,7 +33,9 @@ pub async fn unknown(State(app): State<App>, request: Request<Body>) -> Response
 
 /// The answer to a method that a path does not take here; the provider's own API may take it.
 pub async fn not_allowed(State(app): State<App>, request: Request<Body>) -> Response {
-    if let Some(way) = way(&request).filter(|way| app.engine().config().pass_through.is_open(way.family)) {
+    let is_websocket = pass_through::is_websocket(request.headers());
+    let way = way(&request);
+    if let Some(way) = way.filter(|way| is_websocket || app.engine().config().pass_through.is_open(way.family)) {
         return pass_through::relay(&app, request, way).await;
     }
     let message = format!("Method not allowed: {} {}", request.method(), request.uri().path());

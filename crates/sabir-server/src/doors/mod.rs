@@ -5,6 +5,7 @@ pub mod events;
 pub mod extension;
 mod fallback;
 pub mod gemini;
+mod kept;
 pub mod model_manager;
 pub mod openai;
 mod pass_through;
@@ -19,8 +20,10 @@ use sabir_engine::tasks::Tasks;
 use crate::app::WeakApp;
 
 pub use fallback::{not_allowed, unknown};
+pub use kept::routes as kept_routes;
 
 /// Says who runs the tasks that the doors queue.
-pub fn handle(tasks: &Arc<Tasks>, app: &WeakApp) {
+pub fn handle(tasks: &Arc<Tasks>, app: &WeakApp, concurrency: usize) {
     responses::handle(tasks, app);
+    crate::batches::handle(tasks, app, concurrency);
 }

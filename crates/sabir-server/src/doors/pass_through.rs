@@ -9,17 +9,25 @@ use axum::{body::Body, http::Request, response::Response};
 use futures_util::TryStreamExt;
 use http::{HeaderMap, header, request::Parts};
 use http_body::Body as _;
-use sabir_engine::{CallOptions, Relay, RelayBody, RelayTo, Relayed, Summary, config::Family};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use sabir_engine::{
+    CallOptions, Failure, Relay, RelayBody, RelayTo, Relayed, Summary,
+    config::Family,
+    relay::{self, Connection, KEY_PROTOCOL},
+};
 use sabir_types::{Error, Result, new_id};
 
 use super::{
     anthropic, gemini, openai,
     shared::{from_headers, query, set_facts, set_failure, shown},
 };
-use crate::{app::App, gate};
+use crate::{app::App, gate, serve::Conversations};
 
 /// The name of the endpoint in metrics.
 const ENDPOINT: &str = "relay";
+/// The same for WebSockets.
+const REALTIME: &str = "realtime";
 
 /// Whose API a path belongs to, and which part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,13 +85,15 @@ pub(super) fn may_go(app: &App, request: &Request<Body>, family: Family) -> bool
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let may_name = kind.contains("json") || request.uri().path().contains("/deployments/");
     let is_empty = request.body().size_hint().exact() == Some(0);
-    app.engine().config().pass_through.is_open(family) || (may_name && !is_empty)
+    let is_open = app.engine().config().pass_through.is_open(family);
+    is_open || (may_name && !is_empty) || is_websocket(request.headers())
 }
 
 /// Relays a request.
 pub(super) async fn relay(app: &App, request: Request<Body>, way: Way) -> Response {
     let family = way.family;
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let upgrade = parts.extensions.remove::<OnUpgrade>().filter(|_| is_websocket(&parts.headers));
     let relay = match read(app, &parts, way) {
         Ok(relay) => relay,
         Err(error) => {
@@ -91,6 +101,10 @@ pub(super) async fn relay(app: &App, request: Request<Body>, way: Way) -> Respon
             return shaped(family, &error);
         }
     };
+    if let Some(upgrade) = upgrade {
+        let conversations = parts.extensions.remove::<Conversations>().unwrap_or_default();
+        return converse(app, relay, upgrade, &conversations).await;
+    }
     let length = body.size_hint().exact();
     let broken = |error: axum::Error| Error::bad_request("the request's body broke off").with_source(error);
     let body = RelayBody::streamed(body.into_data_stream().map_err(broken), length);
@@ -99,20 +113,59 @@ pub(super) async fn relay(app: &App, request: Request<Body>, way: Way) -> Respon
             app.metrics().answered(ENDPOINT, &relayed.facts, &Summary::default());
             answer(relayed)
         }
-        Err(failure) => {
-            app.metrics().failed(ENDPOINT, failure.error.kind());
-            let mut response = shaped(family, &shown(&failure.error));
-            set_failure(response.headers_mut(), &failure);
-            response
-        }
+        Err(failure) => failed(app, family, ENDPOINT, &failure),
     }
+}
+
+fn failed(app: &App, family: Family, endpoint: &'static str, failure: &Failure) -> Response {
+    app.metrics().failed(endpoint, failure.error.kind());
+    let mut response = shaped(family, &shown(&failure.error));
+    set_failure(response.headers_mut(), failure);
+    response
+}
+
+/// Whether a request asks for a WebSocket.
+pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
+    headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Opens a WebSocket and joins its two sides.
+async fn converse(app: &App, relay: Relay, upgrade: OnUpgrade, conversations: &Conversations) -> Response {
+    let family = relay.family;
+    match app.engine().connect(relay).await {
+        Ok(Connection::Open(relayed, tunnel)) => {
+            app.metrics().answered(REALTIME, &relayed.facts, &Summary::default());
+            conversations.spawn(|stop| async move {
+                match upgrade.await {
+                    Ok(caller) => tunnel.join(TokioIo::new(caller), stop).await,
+                    Err(error) => tracing::debug!(%error, "a caller left before the conversation began"),
+                }
+            });
+            answer(*relayed)
+        }
+        Ok(Connection::Refused(relayed)) => {
+            app.metrics().answered(REALTIME, &relayed.facts, &Summary::default());
+            answer(*relayed)
+        }
+        Err(failure) => failed(app, family, REALTIME, &failure),
+    }
+}
+
+/// The key that a browser brings as a subprotocol, since it cannot send headers.
+fn key_of_protocol(headers: &HeaderMap) -> Option<String> {
+    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).into_iter().filter_map(|value| value.to_str().ok());
+    let mut names = offered.flat_map(|value| value.split(',')).map(str::trim);
+    names.find_map(|name| name.strip_prefix(KEY_PROTOCOL)).map(str::to_owned)
 }
 
 fn read(app: &App, parts: &Parts, way: Way) -> Result<Relay> {
     let started = Instant::now();
     let asked = parts.uri.query().unwrap_or_default();
-    let in_query = if way.family == Family::Gemini { query(asked, "key") } else { None };
-    let caller = gate::admit_with(app, &parts.headers, in_query.as_deref())?;
+    let elsewhere = match way.family {
+        Family::Gemini => query(asked, "key"),
+        _ => key_of_protocol(&parts.headers),
+    };
+    let caller = gate::admit_with(app, &parts.headers, elsewhere.as_deref())?;
     let mut options = CallOptions::default();
     let mut episode_id = None;
     from_headers(&parts.headers, &mut options, &mut episode_id)?;
@@ -120,6 +173,9 @@ fn read(app: &App, parts: &Parts, way: Way) -> Result<Relay> {
         return Err(Error::bad_request(format!("the path `{}` holds a step up or none", parts.uri.path())));
     }
     let deployment = way.deployment;
+    // A WebSocket has no body that could name a model.
+    let in_query = || query(asked, "model").or_else(|| query(asked, "deployment"));
+    let in_query = is_websocket(&parts.headers).then(in_query).flatten();
     Ok(Relay {
         id: new_id(),
         episode_id: episode_id.unwrap_or_else(new_id),
@@ -128,7 +184,7 @@ fn read(app: &App, parts: &Parts, way: Way) -> Result<Relay> {
         method: parts.method.clone(),
         path: way.path,
         query: parts.uri.query().map(str::to_owned),
-        model: deployment.as_deref().map(sabir_engine::relay::decoded),
+        model: deployment.as_deref().map(relay::decoded).or(in_query),
         deployment,
         asked: parts.uri.path().to_owned(),
         headers: parts.headers.clone(),
@@ -140,7 +196,7 @@ fn read(app: &App, parts: &Parts, way: Way) -> Result<Relay> {
 
 /// Whether a path has steps that a server might take for others.
 fn climbs(path: &str) -> bool {
-    path.split('/').any(|step| matches!(sabir_engine::relay::decoded(step).as_str(), "." | ".."))
+    path.split('/').any(|step| matches!(relay::decoded(step).as_str(), "." | ".."))
 }
 
 fn answer(relayed: Relayed) -> Response {

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod background;
+mod batches;
 mod caching;
 mod circuit;
 mod conversations;
@@ -13,6 +14,7 @@ mod input;
 mod kill;
 mod leaving;
 mod matrix;
+mod media;
 mod mock;
 mod more_doors;
 mod native_doors;
@@ -21,6 +23,7 @@ mod other_door;
 mod passing;
 mod prices;
 mod rate_limits;
+mod realtime;
 mod recording;
 mod relay;
 mod reload;

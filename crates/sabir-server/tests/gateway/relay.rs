@@ -63,7 +63,7 @@ async fn method_path_query_headers_and_body_stay_as_they_are() {
         ("DELETE /openai/v1/files/f", "DELETE /v1/files/f"),
         ("PATCH /v1/made/up", "PATCH /v1/made/up"),
         ("OPTIONS /v1/files", "OPTIONS /v1/files"),
-        ("POST /openai/deployments/my%20d/audio/speech?api-version=2024-10-21&a=b", "POST /v1/audio/speech?a=b"),
+        ("POST /openai/deployments/my%20d/videos?api-version=2024-10-21&a=b", "POST /v1/videos?a=b"),
         // Paths of the doors, by methods that they do not take.
         ("GET /v1/chat/completions?limit=1", "GET /v1/chat/completions?limit=1"),
         ("DELETE /v1/models/ft:m:org::id", "DELETE /v1/models/ft:m:org::id"),
@@ -152,12 +152,12 @@ async fn a_model_in_the_body_says_where_it_goes() {
         ask(r#"{"model":"a","model":"openai::b"}"#).await.error(400)["message"].as_str().unwrap().contains("twice")
     );
     // Azure's form names it in the path.
-    let line_of = "POST /openai/deployments/mine/audio/speech?api-version=1";
+    let line_of = "POST /openai/deployments/mine/videos?api-version=1";
     let answer = super::relay::ask(&gateway, line_of, "content-type: application/json\r\n", br#"{"input":"x"}"#).await;
     assert!(answer.text().contains("other"), "{}", answer.text());
     assert_eq!(
         (line(&other.seen()[1]).as_str(), other.seen()[1].text()),
-        ("POST /v1/audio/speech", r#"{"model":"up-1","input":"x"}"#)
+        ("POST /v1/videos", r#"{"model":"up-1","input":"x"}"#)
     );
 }
 

@@ -40,12 +40,12 @@ impl FileStore for SqliteLedger {
         })
     }
 
-    fn finish_file(&self, id: Uuid, bytes: u64) -> Answer<'_, ()> {
+    fn finish_file(&self, file: FileRow) -> Answer<'_, ()> {
         self.writer.change(SMALL, move |connection| {
-            let seq = open(connection, id)?;
-            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-            let text = "UPDATE file SET complete = 1, bytes = ? WHERE seq = ?";
-            connection.prepare_cached(text)?.execute([bytes, seq])?;
+            let seq = open(connection, file.id)?;
+            let text = "UPDATE file SET complete = 1, name = ?, purpose = ?, bytes = ?, expires = ? WHERE seq = ?";
+            let bytes = i64::try_from(file.bytes).unwrap_or(i64::MAX);
+            connection.prepare_cached(text)?.execute(params![file.name, file.purpose, bytes, file.expires, seq])?;
             Ok(())
         })
     }

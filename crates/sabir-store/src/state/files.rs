@@ -45,14 +45,14 @@ pub struct FileQuery {
 
 /// Keeps files.
 pub trait FileStore: Send + Sync + Debug {
-    /// Begins a file. Its length is not known yet.
+    /// Begins a file, of which no more than the id and the time need be known.
     fn begin_file(&self, file: FileRow) -> Answer<'_, ()>;
 
     /// Writes the chunk with this number, counted from 0; one that is there already is replaced.
     fn write_chunk(&self, id: Uuid, number: u32, data: Bytes) -> Answer<'_, ()>;
 
-    /// All chunks are written: from now on the file is found.
-    fn finish_file(&self, id: Uuid, bytes: u64) -> Answer<'_, ()>;
+    /// All chunks are written: from now on the file is found, as this row says it is.
+    fn finish_file(&self, file: FileRow) -> Answer<'_, ()>;
 
     /// One file.
     fn file(&self, id: Uuid) -> Answer<'_, Option<FileRow>>;

@@ -5,9 +5,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use axum::Router;
-use bytes::Bytes;
 use http::{Request, Response, uri::PathAndQuery};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use sabir_engine::{
     Engine,
     config::{Config, Durability, Source, env::Env},
@@ -16,7 +15,7 @@ use sabir_server::{app::App, ledger_command, serve};
 use sabir_store::{Ledger, SqliteLedger, sqlite};
 use tower::ServiceExt;
 
-use super::Body;
+use super::{Incoming, Outgoing};
 use crate::error::{Error, Result};
 
 pub(crate) struct EmbeddedLink {
@@ -41,7 +40,7 @@ impl EmbeddedLink {
         Ok(Self { router: serve::router(App::new(engine)), base, ledger })
     }
 
-    pub(super) async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Body>> {
+    pub(super) async fn send(&self, mut request: Request<Outgoing>) -> Result<Response<Incoming>> {
         if !self.base.is_empty() {
             let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
             let whole = format!("{}{path}", self.base);

@@ -2,20 +2,42 @@
 //!
 //! Invariant: both give the same answer to the same request; whoever is above cannot tell them apart.
 
+mod body;
+pub(crate) mod connect;
 #[cfg(feature = "embedded")]
 pub(crate) mod embedded;
 pub(crate) mod http;
 
-use std::error::Error as StdError;
+use std::pin::Pin;
 
 use ::http::{Request, Response};
-use bytes::Bytes;
-use http_body_util::{Full, combinators::UnsyncBoxBody};
 
+pub(crate) use self::body::Progress;
+pub use self::body::{BodyError, Incoming, Outgoing};
 use crate::error::Result;
 
-/// The body of an answer that has not been read yet. Dropping it ends the call.
-pub(crate) type Body = UnsyncBoxBody<Bytes, Box<dyn StdError + Send + Sync>>;
+/// A way to send requests in place of the client that the SDK has.
+///
+/// The request's address is whole. What it gives is the head of the answer; dropping the answer's
+/// body has to end the call. Redirects, retries and timeouts are none of its business. A function
+/// from a request to a future is one.
+pub trait Transport: Send + Sync {
+    /// Sends a request and waits for the head of the answer.
+    fn send(&self, request: Request<Outgoing>) -> Sending<'_>;
+}
+
+/// What a [`Transport`] gives.
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response<Incoming>>> + Send + 'a>>;
+
+impl<F, R> Transport for F
+where
+    F: Fn(Request<Outgoing>) -> R + Send + Sync,
+    R: Future<Output = Result<Response<Incoming>>> + Send + 'static,
+{
+    fn send(&self, request: Request<Outgoing>) -> Sending<'_> {
+        Box::pin(self(request))
+    }
+}
 
 /// A way to a gateway.
 pub(crate) enum Link {
@@ -26,7 +48,7 @@ pub(crate) enum Link {
 
 impl Link {
     /// Sends a request whose address is a path, and waits for the head of the answer.
-    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Body>> {
+    pub(crate) async fn send(&self, request: Request<Outgoing>) -> Result<Response<Incoming>> {
         match self {
             Self::Http(link) => link.send(request).await,
             #[cfg(feature = "embedded")]

@@ -6,9 +6,14 @@
 mod chat;
 mod embedding;
 mod feedback;
+mod file;
 mod inference;
+mod job;
 mod listing;
+pub(crate) mod loose;
+mod media;
 mod model;
+mod response;
 
 pub use chat::{
     ChatCompletion, ChatCompletionChunk, ChatCompletionRequest, Choice, ChunkChoice, Content, Delta, Function, Message,
@@ -16,9 +21,16 @@ pub use chat::{
 };
 pub use embedding::{Embedding, EmbeddingInput, EmbeddingList, EmbeddingRequest, EmbeddingUsage};
 pub use feedback::{FeedbackRequest, FeedbackResponse};
+pub use file::{
+    Deleted, FileCounts, FileObject, UploadObject, UploadPart, VectorStore, VectorStoreFile, VectorStoreFileBatch,
+    VectorStoreMatch,
+};
 pub use inference::{ContentBlock, InferenceChunk, InferenceRequest, InferenceResponse, InferenceUsage};
+pub use job::{Batch, FineTuningCheckpoint, FineTuningEvent, FineTuningJob, RequestCounts};
 pub use listing::{InferenceList, ListInferencesRequest, StoredInference};
+pub use media::{Image, ImageList, Moderation, ModerationList, Transcription};
 pub use model::{Model, ModelList};
+pub use response::{OutputItem, OutputPart, Response, ResponseUsage};
 
 use serde::{Deserialize, Deserializer};
 

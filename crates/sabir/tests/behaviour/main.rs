@@ -6,6 +6,7 @@
 
 mod calls;
 mod failures;
+mod script;
 mod streams;
 mod wire;
 

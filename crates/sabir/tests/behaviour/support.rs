@@ -2,13 +2,7 @@
 //!
 //! Invariant: every wait has an end, so a test that hangs fails instead.
 
-use std::{
-    fmt::Debug,
-    io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex, mpsc},
-    time::Duration,
-};
+use std::{fmt::Debug, net::SocketAddr, time::Duration};
 
 use sabir::{
     Answer, Result, Sabir, blocking,
@@ -22,8 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// The longest that anything here may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) use crate::script::{PATIENCE, Reply, Script};
 
 pub(crate) const CONFIG: &str = r#"
 [gateway]
@@ -142,7 +135,7 @@ macro_rules! call {
             Self::Async(runtime, $client) => {
                 runtime.block_on(async { tokio::time::timeout(PATIENCE, $call).await.unwrap() })
             }
-            Self::Blocking($client) => $call,
+            Self::Blocking($client) => $call.send(),
         }
     };
 }
@@ -181,14 +174,19 @@ impl Client {
     }
 
     pub(crate) fn close(&self) -> Result<()> {
-        call!(self, client => client.close())
+        match self {
+            Self::Async(runtime, client) => runtime.block_on(client.close()),
+            Self::Blocking(client) => client.close(),
+        }
     }
 
     pub(crate) fn patient(&self, timeout: Duration) -> Result<Answer<ChatCompletion>> {
         let request = ask("late");
         match self {
-            Self::Async(runtime, client) => runtime.block_on(client.with_timeout(timeout).chat().create(&request)),
-            Self::Blocking(client) => client.with_timeout(timeout).chat().create(&request),
+            Self::Async(runtime, client) => {
+                runtime.block_on(client.with_timeout(timeout).chat().create(&request).send())
+            }
+            Self::Blocking(client) => client.with_timeout(timeout).chat().create(&request).send(),
         }
     }
 
@@ -274,92 +272,5 @@ impl Gateway {
             address
         });
         Self { address, _runtime: runtime }
-    }
-}
-
-/// A server that gives each connection the next of the answers, and closes it.
-pub(crate) struct Script {
-    pub(crate) address: SocketAddr,
-    /// The requests that came, heads and bodies.
-    pub(crate) seen: Arc<Mutex<Vec<String>>>,
-    /// Told when a caller closes its connection before the server does.
-    pub(crate) left: mpsc::Receiver<()>,
-}
-
-/// What a connection gets.
-#[derive(Clone)]
-pub(crate) enum Reply {
-    /// These bytes, then the end.
-    Bytes(String),
-    /// Nothing, then the end.
-    Nothing,
-    /// These bytes, then silence for as long as the caller is there.
-    Silence(String),
-}
-
-impl Reply {
-    pub(crate) fn json(status: u16, headers: &str, body: &str) -> Self {
-        let length = body.len();
-        Self::Bytes(format!(
-            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
-        ))
-    }
-
-    pub(crate) fn events(body: &str) -> String {
-        format!("HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{body}")
-    }
-}
-
-impl Script {
-    pub(crate) fn start(replies: Vec<Reply>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (tell, left) = mpsc::channel();
-        let requests = seen.clone();
-        std::thread::spawn(move || {
-            for reply in replies {
-                let Ok((mut stream, _)) = listener.accept() else { return };
-                stream.set_read_timeout(Some(PATIENCE)).unwrap();
-                requests.lock().unwrap().push(request(&mut stream));
-                match reply {
-                    Reply::Nothing => {}
-                    Reply::Bytes(bytes) => stream.write_all(bytes.as_bytes()).unwrap(),
-                    Reply::Silence(bytes) => {
-                        stream.write_all(bytes.as_bytes()).unwrap();
-                        if matches!(stream.read(&mut [0; 64]), Ok(0) | Err(_)) {
-                            tell.send(()).ok();
-                        }
-                    }
-                }
-            }
-        });
-        Self { address, seen, left }
-    }
-
-    pub(crate) fn client(&self) -> sabir::HttpBuilder {
-        Sabir::http(format!("http://{}", self.address))
-    }
-
-    pub(crate) fn seen(&self) -> Vec<String> {
-        self.seen.lock().unwrap().clone()
-    }
-}
-
-fn request(stream: &mut TcpStream) -> String {
-    let mut held = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let text = String::from_utf8_lossy(&held).to_lowercase();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
-            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
-                return String::from_utf8_lossy(&held).into_owned();
-            }
-        }
-        match stream.read(&mut buffer) {
-            Ok(read @ 1..) => held.extend_from_slice(&buffer[..read]),
-            _ => return String::from_utf8_lossy(&held).into_owned(),
-        }
     }
 }

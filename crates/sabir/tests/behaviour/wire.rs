@@ -18,7 +18,7 @@ fn headers_and_body_go_out_and_everything_comes_back() {
     let script = Script::start(vec![Reply::json(200, "x-request-id: r-1\r\nx-more: yes\r\n", OK)]);
     let client = blocking(script.client().key("made-up").header("x-team", "a"));
     let client = client.with_header("x-sabir-tags", "{}").unwrap();
-    let answer = client.chat().create(ask("m")).unwrap();
+    let answer = client.chat().create(ask("m")).send().unwrap();
     assert_eq!(answer.text(), "Hi");
     assert_eq!(answer.request_id(), Some("r-1"));
     assert_eq!(answer.headers()["x-more"], "yes");
@@ -46,7 +46,7 @@ fn what_may_pass_is_tried_again() {
     let soon = "retry-after-ms: 5\r\n";
     let script =
         Script::start(vec![Reply::json(429, soon, "{}"), Reply::json(503, soon, "{}"), Reply::json(200, "", OK)]);
-    let answer = blocking(script.client()).chat().create(ask("m")).unwrap();
+    let answer = blocking(script.client()).chat().create(ask("m")).send().unwrap();
     assert_eq!(answer.meta().retries(), 2);
     let seen = script.seen();
     assert!(!seen[0].contains("x-sabir-retry-count") && seen[2].contains("x-sabir-retry-count: 2"));
@@ -57,7 +57,7 @@ fn what_may_pass_is_tried_again() {
 fn retries_end_with_the_last_error() {
     let busy = Reply::json(429, "retry-after-ms: 5\r\nx-request-id: r\r\n", r#"{"error":{"message":"slow down"}}"#);
     let script = Script::start(vec![busy; 3]);
-    let error = blocking(script.client()).chat().create(ask("m")).unwrap_err();
+    let error = blocking(script.client()).chat().create(ask("m")).send().unwrap_err();
     let Error::RateLimit(answer) = &error else { panic!("{error:?}") };
     assert_eq!((answer.retries(), answer.message(), answer.request_id()), (2, Some("slow down"), Some("r")));
     assert_eq!(script.seen().len(), 3);
@@ -76,7 +76,7 @@ fn what_is_wrong_stays_wrong() {
         (Reply::json(422, "", "{}"), 422),
     ] {
         let script = Script::start(vec![reply]);
-        let error = blocking(script.client()).chat().create(ask("m")).unwrap_err();
+        let error = blocking(script.client()).chat().create(ask("m")).send().unwrap_err();
         assert_eq!(error.answer().unwrap().status().as_u16(), status);
         let right = matches!(
             (&error, status),
@@ -95,19 +95,19 @@ fn what_is_wrong_stays_wrong() {
 #[test]
 fn a_broken_connection_is_tried_again_and_then_an_error() {
     let script = Script::start(vec![Reply::Nothing, Reply::json(200, "", OK)]);
-    assert_eq!(blocking(script.client()).chat().create(ask("m")).unwrap().meta().retries(), 1);
+    assert_eq!(blocking(script.client()).chat().create(ask("m")).send().unwrap().meta().retries(), 1);
     let script = Script::start(vec![Reply::Nothing]);
-    let error = blocking(script.client().retries(0)).chat().create(ask("m")).unwrap_err();
+    let error = blocking(script.client().retries(0)).chat().create(ask("m")).send().unwrap_err();
     assert!(matches!(error, Error::Connection { .. }), "{error:?}");
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let error = blocking(Sabir::http(format!("http://{closed}")).retries(0)).models().list().unwrap_err();
+    let error = blocking(Sabir::http(format!("http://{closed}")).retries(0)).models().list().send().unwrap_err();
     assert!(error.to_string().starts_with(&format!("cannot connect to {closed}")), "{error}");
 }
 
 #[test]
 fn an_answer_that_is_none() {
     let script = Script::start(vec![Reply::json(200, "", "<html>")]);
-    let error = blocking(script.client()).models().list().unwrap_err();
+    let error = blocking(script.client()).models().list().send().unwrap_err();
     let Error::Decode { body, .. } = &error else { panic!("{error:?}") };
     assert_eq!(&body[..], b"<html>");
     let script = Script::start(vec![Reply::json(200, "", OK)]);
@@ -147,7 +147,7 @@ fn a_silent_stream_times_out_and_a_dropped_call_closes_the_connection() {
     assert!(matches!(stream.next(), Some(Err(Error::Timeout(_)))));
     drop(stream);
     script.left.recv_timeout(PATIENCE).unwrap();
-    assert!(matches!(client.chat().create(ask("m")), Err(Error::Timeout(_))));
+    assert!(matches!(client.chat().create(ask("m")).send(), Err(Error::Timeout(_))));
     script.left.recv_timeout(PATIENCE).unwrap();
 }
 
@@ -160,11 +160,14 @@ fn a_key_is_asked_for_outside_and_not_inside() {
     let gateway = Gateway::start(&toml, &dir);
     let url = format!("http://{}/llm/v1/", gateway.address);
     let request = ask("dummy::echo");
-    let error = blocking(Sabir::http(&url)).chat().create(&request).unwrap_err();
+    let error = blocking(Sabir::http(&url)).chat().create(&request).send().unwrap_err();
     assert!(matches!(error, Error::Authentication(_)), "{error:?}");
-    assert_eq!(blocking(Sabir::http(&url).key("made-up")).chat().create(&request).unwrap().text(), "Hello there");
+    assert_eq!(
+        blocking(Sabir::http(&url).key("made-up")).chat().create(&request).send().unwrap().text(),
+        "Hello there"
+    );
     let embedded = blocking::Sabir::embedded(Sabir::embedded(toml).variables([("", ""); 0])).unwrap();
-    assert_eq!(embedded.chat().create(&request).unwrap().text(), "Hello there");
+    assert_eq!(embedded.chat().create(&request).send().unwrap().text(), "Hello there");
 }
 
 #[test]
@@ -179,6 +182,6 @@ fn a_client_that_cannot_be_made() {
 fn the_blocking_client_refuses_to_block_a_runtime() {
     let client = blocking(Sabir::http("http://127.0.0.1:9"));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let error = runtime.block_on(async move { client.models().list().unwrap_err() });
+    let error = runtime.block_on(async move { client.models().list().send().unwrap_err() });
     assert!(error.to_string().contains("inside of an async runtime"), "{error}");
 }

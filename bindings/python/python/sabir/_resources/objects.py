@@ -185,6 +185,12 @@ class Response(ApiObject):
         return "".join(texts)
 
 
+class BetaResponse(Response):
+    """The same, where it is tried out."""
+
+    __slots__ = ()
+
+
 class ParsedResponse(Response):
     """An answer whose texts were read as what was asked for."""
 
@@ -203,7 +209,7 @@ class ParsedResponse(Response):
 
 _KINDS: Dict[str, Type[ApiObject]] = {
     "ApiObject": ApiObject,
-    "BetaResponse": Response,
+    "BetaResponse": BetaResponse,
     "ParsedResponse": ParsedResponse,
     "Response": Response,
 }

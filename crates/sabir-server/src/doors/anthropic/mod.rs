@@ -1,7 +1,8 @@
-//! The Anthropic door: messages, the counting of tokens, models, at the paths that clients use.
+//! The Anthropic door: messages, the counting of tokens, batches, models, at the paths that clients use.
 //!
 //! Invariant: whatever goes wrong here is told in Anthropic's shape.
 
+mod batches;
 mod models;
 mod parse;
 mod render;
@@ -30,6 +31,19 @@ pub fn routes() -> Router<App> {
         router = router
             .route(&format!("{base}/messages"), post(messages))
             .route(&format!("{base}/messages/count_tokens"), post(count_tokens));
+    }
+    router
+}
+
+/// The routes of what is kept: message batches.
+pub(super) fn kept_routes() -> Router<App> {
+    let mut router = Router::new();
+    for base in ["/v1/messages/batches", "/anthropic/v1/messages/batches"] {
+        router = router
+            .route(base, get(batches::list).post(batches::create))
+            .route(&format!("{base}/{{id}}"), get(batches::retrieve).delete(batches::delete))
+            .route(&format!("{base}/{{id}}/cancel"), post(batches::cancel))
+            .route(&format!("{base}/{{id}}/results"), get(batches::results));
     }
     router
 }

@@ -152,6 +152,7 @@ async fn alone(app: &App, item: Result<Item>, custom_id: Option<String>, around:
 fn nameless(around: &Around, custom_id: Option<String>) -> Ask {
     Ask {
         dialect: Dialect::Chat,
+        media: None,
         model: String::new(),
         request_id: around.request_id.clone(),
         custom_id: custom_id.filter(|id| !id.is_empty()),

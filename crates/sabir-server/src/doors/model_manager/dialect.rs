@@ -48,8 +48,9 @@ impl Dialect {
                 }
             }
             other => {
-                let message =
-                    format!("invoke type `{other}` is not supported (provider `{provider}`): models can chat here");
+                let message = format!(
+                    "invoke type `{other}` is not supported (provider `{provider}`): models chat, make pictures, speak and listen here"
+                );
                 Err(Error::new(ErrorKind::NotImplemented, message).with_param("invoke_type"))
             }
         }
@@ -58,9 +59,17 @@ impl Dialect {
 
 /// The model's name here. A table of the configuration counts before the provider's own list:
 /// `[models."PROVIDER/CHANNEL::MODEL"]`, `[models."PROVIDER::MODEL"]`, `[models.MODEL]`.
-pub(super) fn model(config: &Config, dialect: Dialect, provider: &str, channel: &str, model: &str) -> String {
+pub(super) fn model(
+    config: &Config,
+    operation: Operation,
+    dialect: Dialect,
+    provider: &str,
+    channel: &str,
+    model: &str,
+) -> String {
+    let known = if operation == Operation::Embed { &config.models.embed } else { &config.models.chat };
     let tables = [format!("{provider}/{channel}::{model}"), format!("{provider}::{model}"), model.to_owned()];
-    if let Some(name) = tables.into_iter().find(|name| config.models.chat.contains_key(name.as_str())) {
+    if let Some(name) = tables.into_iter().find(|name| known.contains_key(name.as_str())) {
         return name;
     }
     let kind = match (provider, channel) {
@@ -103,10 +112,10 @@ mod tests {
         let all = ["google/vertexai::m", "google::m", "m"];
         for (at, wanted) in all.into_iter().enumerate() {
             let config = config(&all[at..].iter().map(|name| table(name)).collect::<String>());
-            assert_eq!(model(&config, Dialect::Gemini, "google", "vertexai", "m"), wanted);
+            assert_eq!(model(&config, Operation::Chat, Dialect::Gemini, "google", "vertexai", "m"), wanted);
         }
         let none = config("");
-        assert_eq!(model(&none, Dialect::Responses, "openai", "openai", "m"), "openai::responses::m");
+        assert_eq!(model(&none, Operation::Chat, Dialect::Responses, "openai", "openai", "m"), "openai::responses::m");
         for (provider, channel, wanted) in [
             ("openai", "normal", "openai::m"),
             ("google", "ai-studio", "google_ai_studio_gemini::m"),
@@ -114,7 +123,7 @@ mod tests {
             ("tencent-tokenhub", "", "tencent_tokenhub::m"),
             ("", "", "m"),
         ] {
-            assert_eq!(model(&none, Dialect::Chat, provider, channel, "m"), wanted);
+            assert_eq!(model(&none, Operation::Chat, Dialect::Chat, provider, channel, "m"), wanted);
         }
     }
 
@@ -129,7 +138,7 @@ mod tests {
         assert_eq!(of("anthropic", "chat-completions", r#"{"messages":[]}"#).unwrap(), Dialect::Chat);
         assert_eq!(of("google", "generation", r#"{"contents":"hi"}"#).unwrap(), Dialect::Gemini);
         assert!(of("openai", "generation", "{}").unwrap_err().message().contains("`messages`"));
-        let refused = of("openai", "image-generation", r#"{"prompt":"x"}"#).unwrap_err();
-        assert!(refused.message().contains("`image-generation`") && refused.kind() == ErrorKind::NotImplemented);
+        let refused = of("kling-ai", "video-generation", r#"{"prompt":"x"}"#).unwrap_err();
+        assert!(refused.message().contains("`video-generation`") && refused.kind() == ErrorKind::NotImplemented);
     }
 }

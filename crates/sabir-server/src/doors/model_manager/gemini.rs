@@ -6,8 +6,7 @@
 use sabir_types::{Error, Map, Result, Value};
 use serde_json::json;
 
-/// What the SDK writes before bytes.
-const BYTES: &str = "bytes:";
+use super::files::{BYTES, snake};
 
 /// Members of `config` that do not belong into `generationConfig`.
 const TOP: [(&str, &str); 5] = [
@@ -131,17 +130,6 @@ fn decode(value: &mut Value) {
         }
         _ => {}
     }
-}
-
-fn snake(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
-            out.push('_');
-        }
-        out.push(c.to_ascii_lowercase());
-    }
-    out
 }
 
 #[cfg(test)]

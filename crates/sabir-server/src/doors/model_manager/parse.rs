@@ -15,6 +15,7 @@ use super::{
     dialect::{self, Dialect},
     gemini,
     item::Item,
+    media::Media,
     tools,
 };
 use crate::app::App;
@@ -23,6 +24,8 @@ use crate::app::App;
 #[derive(Debug, Clone)]
 pub(super) struct Ask {
     pub(super) dialect: Dialect,
+    /// What is asked for, if it is no conversation.
+    pub(super) media: Option<Media>,
     /// The model as the caller wrote it.
     pub(super) model: String,
     pub(super) request_id: String,
@@ -38,7 +41,8 @@ pub(super) struct Ask {
 /// Reads an item.
 pub(super) fn call(app: &App, mut item: Item, around: &Around) -> Result<(Call, Ask)> {
     let started = Instant::now();
-    let stream = item.stream;
+    let media = Media::of(&item.provider, &item.invoke_type);
+    let stream = item.stream && media.is_none();
     let tags = tags(&item, around);
     let mut body = std::mem::take(&mut item.extra);
     body.retain(|_, value| !value.is_null());
@@ -51,7 +55,11 @@ pub(super) fn call(app: &App, mut item: Item, around: &Around) -> Result<(Call, 
         Some(Value::Object(more)) => body.extend(more),
         Some(_) => return Err(Error::bad_request("`extra_body`: expected an object").with_param("extra_body")),
     }
-    let dialect = Dialect::of(&item.provider, &item.invoke_type, &body)?;
+    let dialect = match media {
+        Some(media) => media.dialect(),
+        None => Dialect::of(&item.provider, &item.invoke_type, &body)?,
+    };
+    let operation = media.map_or(Operation::Chat, Media::operation);
     let asked = match body.get("model") {
         Some(Value::String(model)) if !model.is_empty() => model.strip_prefix("models/").unwrap_or(model).to_owned(),
         _ => return Err(Error::bad_request("`model` is missing").with_param("model")),
@@ -59,22 +67,30 @@ pub(super) fn call(app: &App, mut item: Item, around: &Around) -> Result<(Call, 
     if let Some(Value::Array(messages)) = body.get_mut("messages") {
         messages.retain(|message| !message.is_null());
     }
-    tools::normalise(dialect, &mut body);
+    if media.is_none() {
+        tools::normalise(dialect, &mut body);
+    }
     let config = app.engine().config();
-    let model = dialect::model(&config, dialect, &item.provider, &item.channel, &asked);
+    let model = dialect::model(&config, operation, dialect, &item.provider, &item.channel, &asked);
     let mut echo = Map::new();
     if dialect == Dialect::Responses {
         stateless(&body, dialect::keeps_responses(&config, &model))?;
         echo = responses::render::echo(&body);
     }
-    let (body, request) = read(dialect, body, &asked, stream, &mut left_out)?;
+    let (body, request) = match media {
+        Some(media) => {
+            body.insert("stream".into(), item.stream.into());
+            media.read(body, &mut left_out)?
+        }
+        None => read(dialect, body, &asked, stream, &mut left_out)?,
+    };
     let options = CallOptions { tags, extra_headers, include_raw: true, ..CallOptions::default() };
     let call = Call {
         id: new_id(),
         episode_id: new_id(),
         started,
         door: dialect.protocol(),
-        operation: Operation::Chat,
+        operation,
         asked: asked.clone(),
         model,
         stream,
@@ -83,7 +99,7 @@ pub(super) fn call(app: &App, mut item: Item, around: &Around) -> Result<(Call, 
         options,
     };
     let (request_id, custom_id) = (around.request_id.clone(), item.custom_id);
-    let ask = Ask { dialect, model: asked, request_id, custom_id, timeout, left_out, echo };
+    let ask = Ask { dialect, media, model: asked, request_id, custom_id, timeout, left_out, echo };
     Ok((call, ask))
 }
 

@@ -21,18 +21,22 @@ pub(super) fn blank(ask: &Ask) -> ModelResponseItem {
 
 /// A whole answer.
 pub(super) fn whole(facts: &Facts, content: &Content, summary: &Summary, ask: &Ask) -> ModelResponseItem {
-    let chat = match content {
-        Content::Neutral(response) => match &**response {
-            Response::Chat(chat) => chat,
-            _ => return failed(&Error::internal("this door cannot write such an answer"), ask),
-        },
-        Content::Passed { .. } => return failed(&Error::internal("an answer came in nobody's words"), ask),
+    let Content::Neutral(response) = content else {
+        return failed(&Error::internal("an answer came in nobody's words"), ask);
     };
-    ModelResponseItem {
-        content: chat.choices.first().map(text).unwrap_or_default(),
-        usage: usage(summary),
-        raw_response: raw_answer(facts, chat, summary, ask).to_string(),
-        ..blank(ask)
+    let shown = match (&**response, ask.media) {
+        (Response::Chat(chat), None) => {
+            let content = chat.choices.first().map(text).unwrap_or_default();
+            Ok((content, raw_answer(facts, chat, summary, ask)))
+        }
+        (response, Some(media)) => media.shown(response, own(summary, ask), facts, &ask.model),
+        _ => Err(Error::internal("this door cannot write such an answer")),
+    };
+    match shown {
+        Ok((content, raw)) => {
+            ModelResponseItem { content, usage: usage(summary), raw_response: raw.to_string(), ..blank(ask) }
+        }
+        Err(error) => failed(&error, ask),
     }
 }
 
@@ -61,11 +65,7 @@ pub(super) fn usage(summary: &Summary) -> String {
 
 /// The provider's own answer if it speaks the dialect; otherwise the same answer in the dialect.
 fn raw_answer(facts: &Facts, chat: &ChatResponse, summary: &Summary, ask: &Ask) -> Value {
-    if let Some(last) = summary.calls.iter().rev().find(|call| !call.failed)
-        && speaks(last) == Some(ask.dialect.protocol())
-        && let Ok(Value::Object(mut own)) = serde_json::from_str(&last.raw_response)
-    {
-        tame(&mut own);
+    if let Some(own) = own(summary, ask) {
         return Value::Object(own);
     }
     let shown = ChatResponse { usage: summary.usage.clone(), ..chat.clone() };
@@ -77,6 +77,17 @@ fn raw_answer(facts: &Facts, chat: &ChatResponse, summary: &Summary, ask: &Ask) 
         Dialect::Responses => return responses::render::response(&shown, &names.responses()),
     };
     serde_json::from_slice(&bytes).unwrap_or_default()
+}
+
+/// The provider's own answer, if it is in the call's dialect.
+fn own(summary: &Summary, ask: &Ask) -> Option<Map<String, Value>> {
+    let last = summary.calls.iter().rev().find(|call| !call.failed)?;
+    if speaks(last) != Some(ask.dialect.protocol()) {
+        return None;
+    }
+    let mut own = serde_json::from_str(&last.raw_response).ok()?;
+    tame(&mut own);
+    Some(own)
 }
 
 /// The words that a call was answered in.

@@ -8,6 +8,7 @@ use super::*;
 fn ask(dialect: Dialect) -> Ask {
     Ask {
         dialect,
+        media: None,
         model: "m".into(),
         request_id: "r".into(),
         custom_id: Some("c".into()),

@@ -1,8 +1,10 @@
-//! The OpenAI door: chat completions, embeddings, images, audio, moderations, reranking and models, at the paths
-//! that clients use.
+//! The OpenAI door: chat completions, embeddings, images, audio, moderations, reranking, files, batches and models,
+//! at the paths that clients use.
 //!
 //! Invariant: a path says what is asked for; everything else is in the request.
 
+mod batches;
+mod files;
 mod media;
 mod models;
 mod parse;
@@ -31,6 +33,21 @@ pub fn routes() -> Router<App> {
             .route(&format!("{base}/embeddings"), post(embed))
             .route(&format!("{base}/models"), get(models::list))
             .route(&format!("{base}/models/{{*model}}"), get(models::retrieve));
+    }
+    router
+}
+
+/// The routes of what is kept: files and batches.
+pub(super) fn kept_routes() -> Router<App> {
+    let mut router = Router::new();
+    for base in ["/v1", "/openai/v1"] {
+        router = router
+            .route(&format!("{base}/files"), get(files::list).post(files::create))
+            .route(&format!("{base}/files/{{id}}"), get(files::retrieve).delete(files::delete))
+            .route(&format!("{base}/files/{{id}}/content"), get(files::content_of))
+            .route(&format!("{base}/batches"), get(batches::list).post(batches::create))
+            .route(&format!("{base}/batches/{{id}}"), get(batches::retrieve))
+            .route(&format!("{base}/batches/{{id}}/cancel"), post(batches::cancel));
     }
     router
 }

@@ -45,24 +45,27 @@ const ENDING: Duration = Duration::from_secs(5);
 pub fn routes() -> Router<App> {
     let mut router = Router::new();
     for base in ["/v1", "/openai/v1"] {
-        let (answers, talks) = (format!("{base}/responses"), format!("{base}/conversations"));
         router = router
-            .route(&answers, post(create))
-            .route(&format!("{answers}/compact"), post(compact))
-            .route(&format!("{answers}/input_tokens"), post(input_tokens))
-            .route(&format!("{answers}/{{id}}"), get(retrieve).delete(delete))
-            .route(&format!("{answers}/{{id}}/cancel"), post(cancel))
-            .route(&format!("{answers}/{{id}}/input_items"), get(input_items))
-            .route(&talks, post(conversations::create))
-            .route(
-                &format!("{talks}/{{id}}"),
-                get(conversations::retrieve).post(conversations::update).delete(conversations::delete),
-            )
-            .route(&format!("{talks}/{{id}}/items"), get(conversations::list).post(conversations::add))
-            .route(
-                &format!("{talks}/{{id}}/items/{{item}}"),
-                get(conversations::item).delete(conversations::delete_item),
-            );
+            .route(&format!("{base}/responses"), post(create))
+            .route(&format!("{base}/responses/compact"), post(compact))
+            .route(&format!("{base}/responses/input_tokens"), post(input_tokens))
+            .route(&format!("{base}/conversations"), post(conversations::create));
+    }
+    router
+}
+
+/// The routes of what is kept: answers and conversations.
+pub(super) fn kept_routes() -> Router<App> {
+    let mut router = Router::new();
+    for base in ["/v1", "/openai/v1"] {
+        let (answer, talk) = (format!("{base}/responses/{{id}}"), format!("{base}/conversations/{{id}}"));
+        router = router
+            .route(&answer, get(retrieve).delete(delete))
+            .route(&format!("{answer}/cancel"), post(cancel))
+            .route(&format!("{answer}/input_items"), get(input_items))
+            .route(&talk, get(conversations::retrieve).post(conversations::update).delete(conversations::delete))
+            .route(&format!("{talk}/items"), get(conversations::list).post(conversations::add))
+            .route(&format!("{talk}/items/{{item}}"), get(conversations::item).delete(conversations::delete_item));
     }
     router
 }

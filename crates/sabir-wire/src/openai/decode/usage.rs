@@ -25,6 +25,8 @@ pub fn usage(raw: &Value) -> Usage {
     }
     let cached = number("/prompt_tokens_details/cached_tokens")
         .or_else(|| number("/input_tokens_details/cached_tokens"))
+        // Realtime says it in the singular.
+        .or_else(|| number("/input_token_details/cached_tokens"))
         .or_else(|| number("/prompt_cache_hit_tokens"))
         .or_else(|| number("/cached_tokens"))
         .map(|cached| cached.min(input.unwrap_or(cached)));
@@ -39,7 +41,8 @@ pub fn usage(raw: &Value) -> Usage {
             .or_else(|| number("/input_tokens_details/audio_tokens"))
             .or_else(|| number("/input_token_details/audio_tokens")),
         output_audio_tokens: number("/completion_tokens_details/audio_tokens")
-            .or_else(|| number("/output_tokens_details/audio_tokens")),
+            .or_else(|| number("/output_tokens_details/audio_tokens"))
+            .or_else(|| number("/output_token_details/audio_tokens")),
         raw: Some(raw.clone()),
     }
 }

@@ -41,6 +41,8 @@ from ._errors import (
     RateLimitError,
     UnprocessableEntityError,
 )
+from . import httpx as httpx
+from . import types as types
 from ._http import URL, DefaultAsyncHttpxClient, DefaultHttpxClient, Timeout
 
 if TYPE_CHECKING:

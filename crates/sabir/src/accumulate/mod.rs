@@ -3,6 +3,9 @@
 //! Invariant: the whole has what the gateway would have answered without streaming; members that
 //! nobody knows are kept.
 
+mod events;
+mod responses;
+
 use std::marker::PhantomData;
 
 use sabir_types::{Map, Value};
@@ -28,10 +31,16 @@ pub trait Pieces: sealed::Sealed + std::fmt::Debug + Unpin {
     fn complete(whole: &mut Value);
 }
 
+pub use self::{
+    events::{ChatEvent, ChatEventStream, ChatEvents},
+    responses::{ResponseEvent, Responses},
+};
+
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Chat {}
     impl Sealed for super::Inference {}
+    impl Sealed for super::Responses {}
 }
 
 /// Chat completions in OpenAI's shape.
@@ -287,5 +296,4 @@ fn list<'a>(members: &'a mut Map<String, Value>, name: &str) -> &'a mut Vec<Valu
 }
 
 #[cfg(test)]
-#[path = "accumulate_tests.rs"]
 mod tests;
