@@ -65,6 +65,7 @@ const SETTINGS: &[(&str, Want)] = &[
     ("provider_tools", Want::Unread),
     ("reasoning_format", Want::Unread),
     ("region", Want::Of(&["bedrock"])),
+    ("think_blocks", Want::OneOf(&["tagged", "unopened"])),
     ("tokens_per_second", Want::Number),
     ("x_title", Want::Text),
 ];
@@ -100,7 +101,8 @@ fn of_type(id: &str) -> Option<&'static [&'static str]> {
         "qianfan" => &["appid"],
         "baichuan" | "cerebras" | "cohere" | "dashscope" | "deepseek" | "doubao" | "huggingface" | "hunyuan"
         | "hyperbolic" | "llama_cpp" | "lm_studio" | "minimax" | "moonshot" | "nvidia_nim" | "ollama"
-        | "perplexity" | "sglang" | "tgi" | "vllm" | "xai" | "zhipu" => &[],
+        | "perplexity" | "tgi" | "xai" | "zhipu" => &[],
+        "sglang" | "vllm" => &["think_blocks"],
         _ => return None,
     })
 }
