@@ -91,8 +91,8 @@ fn inference(record: &Record, feedback: &[FeedbackRow], raw: bool, out: &mut dyn
     fact(out, "time", &text::time(row.id))?;
     fact(out, "episode", &row.episode_id.to_string())?;
     fact(out, "door", &format!("{} ({})", row.door, row.operation.as_str()))?;
-    fact(out, "model", &row.model)?;
-    if row.variant_name != row.model {
+    fact(out, "model", &text::subject(row))?;
+    if row.variant_name != row.model && !row.variant_name.is_empty() {
         fact(out, "variant", &row.variant_name)?;
     }
     fact(out, "function", &row.function_name)?;
@@ -111,6 +111,20 @@ fn inference(record: &Record, feedback: &[FeedbackRow], raw: bool, out: &mut dyn
     for (name, value) in &row.tags {
         fact(out, "tag", &format!("{name} = {value}"))?;
     }
+    if text::is_passed(row) {
+        writeln!(out, "\npassed through as it came: the model call holds what was kept of both sides")?;
+    } else {
+        said(record, out)?;
+    }
+    for (at, call) in record.calls.iter().enumerate() {
+        writeln!(out, "\nmodel call {} of {}", at + 1, record.calls.len())?;
+        model_call(call, raw, out)?;
+    }
+    opinions(feedback, out)
+}
+
+/// Input and output in our own words.
+fn said(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\ninput")?;
     match history::input(record) {
         Ok(Request::Chat(chat)) => asked(&chat, out)?,
@@ -144,11 +158,7 @@ fn inference(record: &Record, feedback: &[FeedbackRow], raw: bool, out: &mut dyn
         Ok(None) => writeln!(out, "  (none)")?,
         Err(error) => text::indented(out, 2, &format!("(cannot be read: {error})"))?,
     }
-    for (at, call) in record.calls.iter().enumerate() {
-        writeln!(out, "\nmodel call {} of {}", at + 1, record.calls.len())?;
-        model_call(call, raw, out)?;
-    }
-    opinions(feedback, out)
+    Ok(())
 }
 
 fn model_call(call: &ModelCallRow, raw: bool, out: &mut dyn Write) -> io::Result<()> {
