@@ -18,12 +18,13 @@ use parking_lot::Mutex;
 
 use crate::{
     answer::{Answer, Meta},
-    call::{Call, Payload, Spec, Surface},
+    call::{Call, Surface},
     error::{Elapsed, Error, Phase, Result},
     link::{Incoming, Link, Outgoing, Progress},
     path::with_query,
     retry,
     settings::{Clock, Options, Place, Settings, after, header},
+    spec::{Payload, Spec},
     stream::RawStream,
 };
 
@@ -232,8 +233,11 @@ async fn head(
         };
         (after(at, allowed), Elapsed { phase, after: allowed })
     };
+    // What is waited for changes while nobody looks: the sending ends, and from then on the silence counts.
+    let look = clock.timeouts.read.min(clock.timeouts.write);
     loop {
-        if let Ok(answer) = tokio::time::timeout_at(limit().0, &mut sending).await {
+        let until = limit().0.min(after(tokio::time::Instant::now(), look));
+        if let Ok(answer) = tokio::time::timeout_at(until, &mut sending).await {
             return answer;
         }
         let (until, elapsed) = limit();

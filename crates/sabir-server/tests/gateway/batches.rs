@@ -536,9 +536,22 @@ async fn batches_are_the_providers_when_somebody_says_so() {
         async move { send(addr, line, headers, b"").await.json() }
     };
     let line = |path: &str| json!(format!("{path} HTTP/1.1"));
-    assert_eq!(asked(&gateway, "GET /v1/batches", "").await["object"], "list");
-    let theirs = asked(&gateway, "GET /v1/batches", "x-sabir-batch: provider\r\n").await;
-    assert_eq!((&theirs["line"], &theirs["key"]), (&line("GET /v1/batches"), &json!("Bearer key-of-provider")));
+    assert_eq!(asked(&gateway, "GET /v1/batches", "x-sabir-batch: own\r\n").await["object"], "list");
+    for headers in ["", "x-sabir-batch: provider\r\n"] {
+        let theirs = asked(&gateway, "GET /v1/batches", headers).await;
+        assert_eq!((&theirs["line"], &theirs["key"]), (&line("GET /v1/batches"), &json!("Bearer key-of-provider")));
+    }
+    // A batch of models that the gateway knows is the gateway's; everything else is the provider's.
+    let sent = async |purpose: &str, content: &str| {
+        send(gateway.addr, "POST /v1/files", FORM, &form(purpose, content.as_bytes(), &[])).await.json()
+    };
+    let ours = sent("batch", &lines(2)).await;
+    assert_eq!((&ours["object"], &ours["purpose"]), (&json!("file"), &json!("batch")));
+    for (purpose, content) in [("batch", lines(2).replace("\"m\"", "\"gpt-4o-mini\"")), ("assistants", lines(2))] {
+        assert_eq!(sent(purpose, &content).await["line"], line("POST /v1/files"), "{purpose}");
+    }
+    assert_eq!(order(gateway.addr, "", &ours).await.json()["object"], "batch");
+    assert_eq!(order(gateway.addr, "", &json!({"id": "file-abc"})).await.json()["line"], line("POST /v1/batches"));
     // What has a provider's name is the provider's.
     for path in ["GET /v1/batches/batch_abc", "GET /v1/files/file-abc/content", "DELETE /v1/responses/resp_abc"] {
         let head = path.to_owned();
@@ -553,7 +566,6 @@ async fn batches_are_the_providers_when_somebody_says_so() {
     assert!(seen.body == vision && seen.header("content-length") == Some(&vision.len().to_string()));
     let kept = send(gateway.addr, "POST /v1/files", &format!("{FORM}x-sabir-batch: own\r\n"), &vision).await.json();
     assert_eq!(kept["purpose"], "vision");
-    assert_eq!(upload(gateway.addr, "", "x").await["purpose"], "batch");
     let wrong = send(gateway.addr, "GET /v1/files", "x-sabir-batch: both\r\n", b"").await.error(400);
     assert_eq!(wrong["param"], "x-sabir-batch");
     let provider = Gateway::with_env(&format!("[gateway.batches]\nmode = \"provider\"\n{own}"), &env).await;
