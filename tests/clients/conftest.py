@@ -13,10 +13,11 @@ from upstream import Upstream
 
 # Which client the tests of a file need; an environment has some of them.
 NEEDED = {
-    "anthropic": ["test_agents.py", "test_anthropic.py"],
+    "anthropic": ["test_agents.py", "test_anthropic.py", "test_anthropic_batches.py"],
     "cohere": ["test_cohere.py"],
     "google.genai": ["test_gemini.py"],
-    "openai.types.responses": ["test_openai_responses.py"],
+    "jsonschema": ["test_openai_document.py"],
+    "openai.types.responses": ["test_openai_background.py", "test_openai_responses.py"],
     "tensorzero": ["test_process.py", "test_tensorzero.py", "test_tensorzero_ledger.py"],
     "tamar_model_client": [
         "test_tamar.py",
@@ -27,6 +28,7 @@ NEEDED = {
         "test_tamar_media.py",
         "test_tamar_tasks.py",
     ],
+    "websockets": ["test_openai_realtime.py"],
 }
 
 

@@ -104,6 +104,11 @@ impl Engine {
         self.issuer.keys(url, id, &self.transport).await
     }
 
+    /// Has a provider count the tokens of a request, in whichever protocol it counts.
+    pub async fn input_tokens(&self, wanted: &Counting, read: counting::Read) -> Result<u64> {
+        counting::number(self, wanted, read).await
+    }
+
     /// The models that can be called: those of the configuration and those of the providers that
     /// have a key. Kept for a few minutes.
     pub async fn catalog(&self) -> Arc<Vec<CatalogEntry>> {

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use http::{Method, request::Parts};
 use memchr::memmem;
-use sabir_types::{Error, ErrorKind, Event, Operation, Protocol, Request, Response, Result, Value};
+use sabir_types::{Error, ErrorKind, Event, Map, Operation, Protocol, Request, Response, Result, Value};
 use sabir_wire::responses;
 
 use crate::{
@@ -50,6 +50,17 @@ impl Provider for WithResponses {
             }
             _ => self.0.body(req, to),
         }
+    }
+
+    fn count_tokens(&self, body: &[u8], to: &Target<'_>) -> Result<Option<HttpRequest>> {
+        if !wanted(Operation::Chat, to) {
+            return Ok(None);
+        }
+        let mut body: Map<String, Value> =
+            serde_json::from_slice(body).map_err(|e| Error::bad_request(format!("body is not a JSON object: {e}")))?;
+        body.insert("model".to_owned(), Value::from(to.model));
+        let parts = self.0.request(Method::POST, "/responses/input_tokens", to)?;
+        Ok(Some(HttpRequest::from_parts(parts, Bytes::from(Value::Object(body).to_string()))))
     }
 
     fn models(&self, to: &Target<'_>) -> Result<Option<HttpRequest>> {
@@ -135,7 +146,7 @@ impl Decoder for Stream {
 
 #[cfg(test)]
 mod tests {
-    use sabir_types::{ChatRequest, FinishReason, Map, Message, Secret};
+    use sabir_types::{ChatRequest, FinishReason, Message, Secret};
     use serde_json::json;
 
     use super::*;

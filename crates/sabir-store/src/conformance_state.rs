@@ -406,13 +406,14 @@ pub async fn pending_items_settle_once(state: &dyn State) -> Checked {
 
 /// An inference that its caller deleted stays, and is no longer found unless somebody asks for such.
 pub async fn hidden_inferences_are_found_by_who_asks(ledger: &dyn Ledger) -> Checked {
-    let record = plain(&kind());
-    let id = record.inference.id;
+    let (record, later) = (plain(&kind()), plain(&kind()));
+    let ids = [record.inference.id, later.inference.id];
     ledger.append(Entry::Inference(Box::new(record))).wait().await?;
-    assert!(ledger.hide(id).await?);
-    assert!(!ledger.hide(id).await? && !ledger.hide(new_id()).await?);
-    let query = InferenceQuery { ids: Some(vec![id]), ..InferenceQuery::default() };
+    assert!(ledger.hide(ids[0]).await?);
+    assert!(!ledger.hide(ids[0]).await? && !ledger.hide(ids[1]).await?);
+    ledger.append(Entry::Inference(Box::new(later))).wait().await?;
+    let query = InferenceQuery { ids: Some(ids.to_vec()), ..InferenceQuery::default() };
     assert!(ledger.inferences(query.clone()).await?.is_empty());
-    assert_eq!(ledger.inferences(InferenceQuery { include_hidden: true, ..query }).await?.len(), 1);
+    assert_eq!(ledger.inferences(InferenceQuery { include_hidden: true, ..query }).await?.len(), 2);
     Ok(())
 }

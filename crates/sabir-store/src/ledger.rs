@@ -200,8 +200,8 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Whether there is an inference, or an inference of an episode, with that id.
     fn exists(&self, kind: TargetKind, id: Uuid) -> Answer<'_, bool>;
 
-    /// From now on an inference is found only by who asks for hidden ones; false if there is none,
-    /// or if it is hidden already. Its row stays.
+    /// From now on an inference is found only by who asks for hidden ones, also one whose row is
+    /// still to come; false if there is none yet, or if it is hidden already. The row stays.
     fn hide(&self, id: Uuid) -> Answer<'_, bool>;
 
     /// Waits until everything appended so far is committed.

@@ -12,6 +12,7 @@ mod pass_through;
 pub mod responses;
 pub mod shared;
 pub mod tensorzero;
+mod whose;
 
 use std::sync::Arc;
 

@@ -199,7 +199,8 @@ fn climbs(path: &str) -> bool {
     path.split('/').any(|step| matches!(relay::decoded(step).as_str(), "." | ".."))
 }
 
-fn answer(relayed: Relayed) -> Response {
+/// What a provider answered, for its caller.
+pub(super) fn answer(relayed: Relayed) -> Response {
     let Relayed { status, facts, mut body } = relayed;
     let has_length = facts.headers.contains_key(header::CONTENT_LENGTH);
     let whole = body.take_whole();

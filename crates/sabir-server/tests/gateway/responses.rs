@@ -183,7 +183,7 @@ async fn bytes_of_the_same_protocol_go_through() {
     let reply = said_natively("fine").to_string();
     let upstream = Upstream::always(vec![json(200, &reply)]).await;
     let gateway = Gateway::start(&native(&upstream)).await;
-    let body = "{ \"input\":[ {\"role\":\"user\",\"content\":\"h\\u0069\"}],\"zz\":1.50, \"model\" : \"m\",\n\"previous_response_id\":\"resp_0d4b654a05c1a7a70069deb79f81b88197a19f61e394151ecc\" }";
+    let body = "{ \"input\":[ {\"role\":\"user\",\"content\":\"h\\u0069\"}],\"zz\":1.50, \"background\": false, \"model\" : \"m\",\n\"previous_response_id\":\"resp_0d4b654a05c1a7a70069deb79f81b88197a19f61e394151ecc\" }";
     let mut client = gateway.client().await;
     client.write(&post("/v1/responses", "", body.as_bytes())).await;
     let answer = client.answer().await;
@@ -305,4 +305,90 @@ async fn an_answer_belongs_to_its_caller() {
     bare(&gateway, &path, "").await.error(401);
     let next = json!({"model": "m", "input": "and?", "previous_response_id": id});
     assert_eq!(ask_as(&gateway, two, &next).await.error(400)["param"], "previous_response_id");
+}
+
+#[tokio::test]
+async fn tokens_are_counted_by_whoever_counts() {
+    let upstream = Upstream::start(|_, seen| {
+        let path = seen.head.split(' ').nth(1).unwrap();
+        match path {
+            "/v1/responses/input_tokens" => vec![json(200, r#"{"object":"response.input_tokens","input_tokens":11}"#)],
+            "/v1/messages/count_tokens" => vec![json(200, r#"{"input_tokens":12}"#)],
+            path if path.contains(":countTokens") => vec![json(200, r#"{"totalTokens":13}"#)],
+            _ => vec![failure(500, "wrong", path)],
+        }
+    })
+    .await;
+    let addr = upstream.addr;
+    let other = |model: &str, kind: &str, base: &str| {
+        format!(
+            "[models.{model}.providers.{kind}]\ntype = \"{kind}\"\nmodel_name = \"up-1\"\napi_base = \"http://{addr}{base}\"\napi_key_location = \"env::KEY\"\n"
+        )
+    };
+    let toml = [
+        native(&upstream),
+        other("claude", "anthropic", "/v1/"),
+        other("gemini", "google_ai_studio_gemini", "/v1beta/"),
+        format!("[models.plain]\n{}", provider("plain", "a", &addr.to_string(), "")),
+    ]
+    .join("\n");
+    let gateway = Gateway::with_env(&toml, &[("KEY", "key-of-provider")]).await;
+    let count = |model: &str| {
+        let body = json!({"model": model, "input": "hi", "instructions": "be kind", "max_output_tokens": 50});
+        let bytes = post("/v1/responses/input_tokens", "", body.to_string().as_bytes());
+        let gateway = &gateway;
+        async move {
+            let mut client = gateway.client().await;
+            client.write(&bytes).await;
+            client.answer().await
+        }
+    };
+    for (model, number) in [("m", 11), ("claude", 12), ("gemini", 13)] {
+        let answer = count(model).await;
+        assert_eq!(
+            answer.json(),
+            json!({"object": "response.input_tokens", "input_tokens": number}),
+            "{}",
+            answer.text()
+        );
+    }
+    let sent: Vec<Value> = upstream.seen().iter().map(|seen| serde_json::from_str(seen.text()).unwrap()).collect();
+    assert_eq!((&sent[0]["model"], &sent[0]["input"]), (&json!("up-1"), &json!("hi")));
+    assert_eq!(sent[1]["messages"][0]["role"], "user");
+    assert!(sent[1].get("max_tokens").is_none() && !sent[1]["system"].is_null(), "{}", sent[1]);
+    assert!(sent[2]["generateContentRequest"]["contents"].is_array(), "{}", sent[2]);
+    assert_eq!(count("plain").await.error(400)["param"], "model");
+    assert_eq!(upstream.count(), 3);
+}
+
+#[tokio::test]
+async fn a_conversation_is_compacted_by_a_provider_of_the_protocol() {
+    let compacted = r#"{"id":"resp_x","object":"response.compaction","output":[],"created_at":1,"usage":{"input_tokens":7,"output_tokens":3,"total_tokens":10}}"#;
+    let reply = said_natively("fine").to_string();
+    let upstream = Upstream::start(move |_, seen| {
+        let is_compact = seen.head.starts_with("POST /v1/responses/compact ");
+        vec![json(200, if is_compact { compacted.to_owned() } else { reply.clone() })]
+    })
+    .await;
+    let toml =
+        format!("{}\n[models.plain]\n{}", native(&upstream), provider("plain", "a", &upstream.addr.to_string(), ""));
+    let gateway = Gateway::start(&toml).await;
+    let first = ask(&gateway, &json!({"model": "m", "input": "hi"})).await;
+    let id = format!("resp_{}", gateway.row(&first).await.inference.id.simple());
+    let compact = |body: Value| {
+        let bytes = post("/v1/responses/compact", "", body.to_string().as_bytes());
+        let gateway = &gateway;
+        async move {
+            let mut client = gateway.client().await;
+            client.write(&bytes).await;
+            client.answer().await
+        }
+    };
+    let answer = compact(json!({"model": "m", "previous_response_id": id})).await;
+    assert_eq!((answer.status, answer.text()), (200, compacted));
+    let sent: Value = serde_json::from_str(upstream.seen()[1].text()).unwrap();
+    assert_eq!((&sent["model"], sent["input"].as_array().unwrap().len()), (&json!("up-1"), 3));
+    let row = gateway.row(&answer).await.inference;
+    assert_eq!((row.usage.input_tokens, row.usage.output_tokens), (Some(7), Some(3)));
+    assert_eq!(compact(json!({"model": "plain", "input": "hi"})).await.error(400)["param"], "model");
 }

@@ -128,8 +128,9 @@ impl Ledger for SqliteLedger {
 
     fn hide(&self, id: Uuid) -> Answer<'_, bool> {
         self.writer.change(SMALL, move |connection| {
-            let text = "INSERT OR IGNORE INTO hidden (id, at) SELECT id, ? FROM inference WHERE id = ?";
-            Ok(connection.prepare_cached(text)?.execute(params![now(), id.as_bytes()])? > 0)
+            let text = "INSERT OR IGNORE INTO hidden (id, at) VALUES (?,?)";
+            let is_new = connection.prepare_cached(text)?.execute(params![id.as_bytes(), now()])? > 0;
+            Ok(is_new && reader::exists(connection, TargetKind::Inference, id)?)
         })
     }
 

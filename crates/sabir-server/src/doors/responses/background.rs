@@ -162,10 +162,11 @@ pub(super) fn response(task: &TaskRow) -> Result<Value> {
     Ok(render::pending(&frame, status))
 }
 
-/// The inference that was made for it last.
-pub(super) fn inference(task: &TaskRow) -> Option<Uuid> {
-    let progress: Value = serde_json::from_str(task.progress.as_deref()?).ok()?;
-    progress["inference_id"].as_str()?.parse().ok()
+/// The inferences that were made for it, one for each attempt.
+pub(super) fn inferences(task: &TaskRow) -> Vec<Uuid> {
+    let progress: Value = task.progress.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let ids = progress["inference_ids"].as_array().into_iter().flatten();
+    ids.filter_map(|id| id.as_str()?.parse().ok()).collect()
 }
 
 /// Runs these tasks.
@@ -225,7 +226,10 @@ async fn make(app: &App, task: &Running) -> Result<Value> {
     let mut parsed = parse::call(&asked.headers(), caller, &complete, Instant::now())?;
     parsed.ask.id = Some(kept::name(row.id));
     parsed.call.options.tags.push(("sabir::response_id".into(), kept::name(row.id)));
-    task.progress(json!({"inference_id": parsed.call.id.to_string()}).to_string()).await?;
+    let mut calls = inferences(row);
+    calls.push(parsed.call.id);
+    let calls: Vec<String> = calls.iter().map(Uuid::to_string).collect();
+    task.progress(json!({"inference_ids": calls}).to_string()).await?;
     let answer = app.engine().run(parsed.call).await;
     match answer {
         Err(failure) => {

@@ -85,15 +85,17 @@ pub(super) async fn item(app: &App, id: &str, caller: Option<&str>) -> Result<Op
 
 /// Makes an answer one that no door finds.
 pub(super) async fn remove(app: &App, kept: &Kept) -> Result<()> {
-    let inference = match kept {
-        Kept::Row(record) => Some(record.inference.id),
+    let inferences = match kept {
+        Kept::Row(record) => vec![record.inference.id],
         Kept::Task(task) => {
             app.tasks("answers")?.delete(task.id).await?;
-            background::inference(task)
+            background::inferences(task)
         }
     };
-    if let (Some(id), Some(ledger)) = (inference, app.engine().ledger()) {
-        stored(ledger.hide(id).await)?;
+    if let Some(ledger) = app.engine().ledger() {
+        for id in inferences {
+            stored(ledger.hide(id).await)?;
+        }
     }
     Ok(())
 }

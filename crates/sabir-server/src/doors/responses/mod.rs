@@ -7,6 +7,7 @@ mod background;
 mod context;
 mod conversations;
 mod kept;
+mod other;
 mod parse;
 mod render;
 
@@ -190,19 +191,29 @@ async fn cancel(State(app): State<App>, Path(id): Path<String>, headers: HeaderM
     told(stopped.await)
 }
 
-async fn compact(State(app): State<App>, headers: HeaderMap) -> Response {
-    refused(&app, &headers, "conversations are not compacted here")
+async fn compact(State(app): State<App>, request: Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    let relayed = async {
+        let (caller, complete) = parse::read(&app, &parts, body).await?;
+        other::compact(&app, &parts, caller, complete).await
+    };
+    relayed.await.unwrap_or_else(|error| {
+        app.metrics().failed("compact", error.kind());
+        render::error(&error)
+    })
 }
 
-async fn input_tokens(State(app): State<App>, headers: HeaderMap) -> Response {
-    refused(&app, &headers, "the tokens of a request are not counted here")
-}
-
-fn refused(app: &App, headers: &HeaderMap, why: &str) -> Response {
-    match gate::admit(app, headers) {
-        Ok(_) => render::error(&Error::new(sabir_types::ErrorKind::Unsupported, why)),
-        Err(error) => render::error(&error),
+async fn input_tokens(State(app): State<App>, request: Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    let counted = async {
+        let (_, complete) = parse::read(&app, &parts, body).await?;
+        other::input_tokens(&app, &parts.headers, complete.body).await
+    };
+    let counted = counted.await;
+    if let Err(error) = &counted {
+        app.metrics().failed("input_tokens", error.kind());
     }
+    told(counted)
 }
 
 fn told(answer: Result<Value>) -> Response {

@@ -114,7 +114,7 @@ pub(super) fn call(
         asked: peeked.model.clone(),
         model: peeked.model,
         stream: peeked.stream,
-        source: Source::Wire { body, model: peeked.model_at, parse: chat, headers: forwarded(headers, &FORWARDED) },
+        source: Source::Wire { body, model: peeked.model_at, parse: neutral, headers: forwarded(headers, &FORWARDED) },
         caller,
         options,
     };
@@ -123,7 +123,7 @@ pub(super) fn call(
 
 /// Reads a request for a provider that speaks another protocol: what its own server would have to
 /// know is refused by name.
-fn chat(body: &[u8]) -> Result<Request> {
+pub(super) fn neutral(body: &[u8]) -> Result<Request> {
     let request = parse::chat(body)?;
     if let Request::Chat(chat) = &request
         && let Some(name) = STATE.iter().find(|name| chat.rest.members.contains_key(**name))
