@@ -15,6 +15,7 @@ PLAIN = {
     "id": "obj_1",
     "object": "thing",
     "status": "completed",
+    "thread_id": "thread_1",
     "file_counts": {"in_progress": 0, "completed": 1, "cancelled": 0, "failed": 0, "total": 1},
     "data": [{"id": "obj_2", "object": "thing"}],
     "first_id": "obj_2",

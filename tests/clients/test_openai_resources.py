@@ -16,12 +16,12 @@ import pytest
 from openai._resource import SyncAPIResource
 
 from gateway import Gateway
-from recorder import BINARY, Recorder, Said
+from recorder import BINARY, Recorder, Said, usual
 
 pytestmark = pytest.mark.openai
 
-KEY = "sk-of-the-provider-0123456789"
-CALLERS = "sk-of-the-caller-0123456789"
+KEY = "key-of-the-provider-0123456789"
+CALLERS = "key-of-the-caller-0123456789"
 OLD = openai.__version__.startswith("1.")
 # What a client has to write in percents; the old one writes it as it is.
 ID = "id-1" if OLD else "a/b ü?&%#[]"
@@ -124,14 +124,11 @@ def gateway(_recorder, tmp_path_factory):
     gateway.stop()
 
 
-@pytest.fixture
-def sent():
-    """What the client has sent."""
-    return []
+@pytest.fixture(scope="module")
+def _client(gateway):
+    """The client and what it has sent; one for all tests, since making one takes longer than a call."""
+    sent: list = []
 
-
-@pytest.fixture
-def client(gateway, sent):
     def note(request) -> None:
         request.read()
         sent.append(request)
@@ -139,8 +136,21 @@ def client(gateway, sent):
     http = openai.DefaultHttpxClient(event_hooks={"request": [note], "response": []})
     more = {} if OLD else {"admin_api_key": CALLERS}
     base = f"{gateway.url}/v1"
-    with openai.OpenAI(base_url=base, api_key=CALLERS, max_retries=0, http_client=http, organization="org-1", **more) as client:
-        yield client
+    with openai.OpenAI(
+        base_url=base, api_key=CALLERS, max_retries=0, http_client=http, organization="org-1", **more
+    ) as client:
+        yield client, sent
+
+
+@pytest.fixture
+def sent(_client):
+    _client[1].clear()
+    return _client[1]
+
+
+@pytest.fixture
+def client(_client, sent):
+    return _client[0]
 
 
 def value(name: str, annotation: str):
@@ -149,7 +159,7 @@ def value(name: str, annotation: str):
         return MODEL
     if name in ("messages", "input") and "Iterable" in annotation:
         return [{"role": "user", "content": "é"}]
-    if "FileTypes" in annotation or "FileContent" in annotation:
+    if "FileTypes" in annotation or "FileContent" in annotation or name == "video":
         file = ("ünï.bin", b"\x00\r\n--\xff" * 100, "application/x-odd")
         return [file] if re.search(r"Sequence|List\[|Iterable", annotation) else file
     if re.search(r"^(Optional\[)?(Iterable|List|Sequence)", annotation):
@@ -217,6 +227,9 @@ def same(request, got) -> None:
 
 
 def compare(sent: list, arrived: list) -> None:
+    # A helper may keep a file first, which is a door of the gateway's own.
+    if len(sent) > 1:
+        sent = [request for request in sent if not request.url.path.endswith("/v1/files")]
     assert len(sent) == len(arrived) > 0, (sent, arrived)
     for request, got in zip(sent, arrived):
         same(request, got)
@@ -251,24 +264,19 @@ def test_every_method(name, client, recorder, sent):
         assert is_own, f"`{name}` did not arrive as it was sent"
         return
     compare(sent, recorder.arrived)
-    assert not isinstance(result, str) or "text" in str(inspect.signature(method).return_annotation).lower() + "str"
+    # An answer that cannot be read comes back as text.
+    assert not isinstance(result, str) or "str" in str(inspect.signature(method).return_annotation)
     # The bytes of the answer, and its headers.
     raw_method = getattr(find(client, METHODS[name][:-1]).with_raw_response, METHODS[name][-1], None)
     if raw_method is None:
         return
     answers = []
-    recorder.answer = lambda got: answers.append(recorder_usual(got)) or answers[-1]
+    recorder.answer = lambda got: answers.append(usual(got)) or answers[-1]
     raw = call(raw_method)
     assert (raw.status_code, raw.headers["x-request-id"]) == (answers[0].status, "req_recorded")
     assert raw.headers.get("content-type") == answers[0].headers.get("content-type")
     if not answers[0].headers.get("content-type", "").startswith("text/event-stream"):
         assert raw.content == answers[0].body
-
-
-def recorder_usual(got) -> Said:
-    from recorder import usual
-
-    return usual(got)
 
 
 def test_nothing_is_forgotten():
@@ -335,7 +343,7 @@ def test_a_file_that_is_waited_for(client, recorder):
 def test_agents_helpers(client, recorder, sent, tmp_path):
     (tmp_path / "f.txt").write_bytes(b"x" * 1000)
     upload = find(client, METHODS["beta.agents.environments.files.upload"])
-    upload("env_1", file=tmp_path / "f.txt", path="f.txt")
+    upload("env_1", file=tmp_path / "f.txt", path="/workspace/f.txt")
     compare(sent, recorder.arrived)
 
 
@@ -351,14 +359,16 @@ def test_agents_events(client, recorder, sent):
 
 def test_an_answer_piece_by_piece(client, recorder, sent):
     """`with_streaming_response`, on bytes that are nobody's text."""
-    path = "containers.files.content.retrieve" if not OLD else "files.content"
+    # The old client has no binary answer but those of the gateway's own doors: any method's answer may be one.
+    recorder.answer = lambda got: Said(200, {"content-type": "application/octet-stream"}, BINARY)
     if OLD:
-        with client.files.with_streaming_response.content("f-1") as answer:
-            assert b"".join(answer.iter_bytes(1000)) == BINARY
+        streamed = client.fine_tuning.jobs.with_streaming_response.retrieve("f")
     else:
-        with client.containers.files.content.with_streaming_response.retrieve("f", container_id="c") as answer:
-            assert b"".join(answer.iter_bytes(1000)) == BINARY and answer.headers["content-length"] == str(len(BINARY))
-    assert path and sent and recorder.arrived
+        streamed = client.containers.files.content.with_streaming_response.retrieve("f", container_id="c")
+    with streamed as answer:
+        assert b"".join(answer.iter_bytes(1000)) == BINARY
+        assert answer.headers["content-length"] == str(len(BINARY))
+    compare(sent, recorder.arrived)
 
 
 def test_an_endpoint_without_a_method(client, recorder, sent):

@@ -70,10 +70,25 @@ fn bodies() -> Result<PathBuf> {
     Ok(file)
 }
 
+/// OpenAI's OpenAPI document, if it lies beside this tree; who has it elsewhere says so by `SABIR_OPENAPI`.
+fn document() -> Result<Option<PathBuf>> {
+    let beside = root()?.parent().map(|parent| parent.join("shared").join("openapi"));
+    let Some(Ok(folder)) = beside.map(fs::read_dir) else { return Ok(None) };
+    let mut found: Vec<PathBuf> = folder.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    found.retain(|path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("openai-") && name.ends_with(".yml")
+    });
+    Ok(found.into_iter().max())
+}
+
 fn pytest(python: &Path, gateway: &Path, modules: Option<&Path>, bodies: Option<&Path>, args: &[&str]) -> Result<()> {
     let mut pytest = tool(python).args(["-m", "pytest", "-p", "no:cacheprovider", SUITES]).args(args);
     if let Some(bodies) = bodies {
         pytest = pytest.env("SABIR_BODIES", bodies);
+    }
+    if let Some(document) = document()? {
+        pytest = pytest.env("SABIR_OPENAPI", document);
     }
     if let Some(modules) = modules {
         pytest = pytest.env("SABIR_NODE_MODULES", modules);

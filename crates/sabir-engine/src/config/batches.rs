@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use super::{Batches, reader::Reader};
+use super::{BatchMode, Batches, reader::Reader};
 
 impl Default for Batches {
     fn default() -> Self {
         Self {
-            provider: false,
+            mode: BatchMode::Auto,
             concurrency: 8,
             requests_per_minute: None,
             retries: 3,
@@ -23,7 +23,8 @@ impl Default for Batches {
 pub(super) fn read(table: Option<Reader<'_>>) -> Batches {
     let mut batches = Batches::default();
     let Some(mut r) = table else { return batches };
-    batches.provider = r.one_of("mode", &[("own", false), ("provider", true)]).unwrap_or(batches.provider);
+    let modes = [("auto", BatchMode::Auto), ("own", BatchMode::Own), ("provider", BatchMode::Provider)];
+    batches.mode = r.one_of("mode", &modes).unwrap_or(batches.mode);
     batches.concurrency = r.integer("concurrency", 1, 1024).map_or(batches.concurrency, |number| number as usize);
     batches.requests_per_minute = r.integer("requests_per_minute", 1, 10_000_000).map(|number| number as u32);
     batches.retries = r.integer("retries", 0, 20).map_or(batches.retries, |number| number as u32);
@@ -46,7 +47,7 @@ mod tests {
         assert_eq!(batches, Batches::default());
         let text = "[gateway.batches]\nmode = 'provider'\nconcurrency = 2\nrequests_per_minute = 60\nretries = 0\nexpiry_s = 5\nfile_bytes = 1000\n";
         let expected = Batches {
-            provider: true,
+            mode: BatchMode::Provider,
             concurrency: 2,
             requests_per_minute: Some(60),
             retries: 0,

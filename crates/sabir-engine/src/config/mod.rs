@@ -35,6 +35,7 @@ pub mod problem;
 mod reader;
 mod registry;
 mod sdk;
+mod sdk_aws;
 mod tree;
 mod watch;
 
@@ -148,8 +149,8 @@ pub struct Gateway {
 /// Files and batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batches {
-    /// `batches.mode = "provider"`: they are the provider's own, unless a call says otherwise.
-    pub provider: bool,
+    /// `batches.mode`: whose files and batches are, unless a call says so.
+    pub mode: BatchMode,
     /// `batches.concurrency`: how many requests of all batches run at once.
     pub concurrency: usize,
     /// `batches.requests_per_minute`: how many of them begin in a minute.
@@ -160,6 +161,18 @@ pub struct Batches {
     pub expiry: Duration,
     /// `batches.file_bytes`: how long an uploaded file may be.
     pub file_limit: u64,
+}
+
+/// Whose files and batches are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BatchMode {
+    /// The provider's where its API passes through, but for batches that name models of the gateway's.
+    #[default]
+    Auto,
+    /// The gateway's.
+    Own,
+    /// The provider's.
+    Provider,
 }
 
 /// The Model Manager door.

@@ -99,3 +99,19 @@ fn unknown_types_are_told() {
          sabir.toml:3:1: provider_types.openai.defalts: unknown key; did you mean `defaults`?"
     );
 }
+
+#[test]
+fn models_of_one_table_may_be_for_other_things_than_chats() {
+    let table = |kind: &str| format!("[models.m.providers.p]\ntype = '{kind}'\nmodel_name = 'x'\n");
+    let config = good(&table("ranker"));
+    let model = config.model(Operation::Rerank, "m").unwrap();
+    assert_eq!(model.routing[0].provider.spec().id, "ranker");
+    let made = config.model(Operation::Rerank, "ranker::x").unwrap();
+    assert_eq!(&*made.name, "ranker::x");
+    let error = config.model(Operation::Speech, "ranker::x").unwrap_err();
+    assert_eq!(error.message(), "provider `ranker` has no speech");
+    let error = config.model(Operation::Embed, "m").unwrap_err();
+    assert_eq!(error.message(), "model `m` is configured, but not for embed");
+    // Vectors have a table of their own.
+    assert!(super::super::testing::bad(&table("vectors")).contains("provider type `vectors` has no chat"));
+}

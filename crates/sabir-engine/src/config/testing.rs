@@ -63,6 +63,8 @@ pub(super) static PROVIDERS: &[&dyn Provider] = &[
     &key(spec("openai", &["OPENAI_API_KEY"], BOTH)),
     &key(spec("anthropic", &["ANTHROPIC_API_KEY"], &[Operation::Chat])),
     &key(spec("google_ai_studio_gemini", &["GEMINI_API_KEY", "GOOGLE_API_KEY"], BOTH)),
+    &key(spec("ranker", &[], &[Operation::Embed, Operation::Rerank])),
+    &key(spec("vectors", &[], &[Operation::Embed])),
     &Fake(cloud("azure", &["AZURE_API_KEY"]), CredentialScheme::Entra),
     &Fake(cloud("bedrock", &["AWS_BEARER_TOKEN_BEDROCK"]), CredentialScheme::Aws),
     &Fake(cloud("vertex", &["GCP_VERTEX_CREDENTIALS_PATH"]), CredentialScheme::Google),

@@ -64,6 +64,31 @@ fn pictures_and_sound_have_methods_of_their_own() {
 }
 
 #[test]
+fn what_passes_through_has_its_address() {
+    let goes = |version, model: &str, path: &str, query: Option<&str>, deployment: Option<&str>| {
+        with("https://r", version, "k", |to| {
+            let passage = Passage { method: &Method::GET, path, query, deployment };
+            Azure.passage(&passage, &Target { model, ..*to }).unwrap().uri.to_string()
+        })
+    };
+    let dated = Some("2024-10-21");
+    for (to, wanted) in [
+        (goes(dated, "", "files/f%2F1", Some("limit=1"), None), "files/f%2F1?limit=1&api-version=2024-10-21"),
+        (goes(dated, "", "files", Some("api-version=2023-05-15"), None), "files?api-version=2023-05-15"),
+        (goes(dated, "", "audio/speech", None, Some("d%201")), "deployments/d%201/audio/speech?api-version=2024-10-21"),
+        (goes(dated, "tts", "audio/speech", None, None), "deployments/tts/audio/speech?api-version=2024-10-21"),
+        (goes(dated, "tts", "audio/speech", None, Some("mine")), "deployments/tts/audio/speech?api-version=2024-10-21"),
+        (goes(dated, "m", "batches", None, None), "batches?api-version=2024-10-21"),
+        (goes(dated, "", "realtime", Some("model=a%20b"), None), "realtime?deployment=a%20b&api-version=2024-10-21"),
+        (goes(dated, "rt", "realtime", Some("model=x"), None), "realtime?deployment=rt&api-version=2024-10-21"),
+        (goes(Some("v1"), "", "files", Some("api-version=2024-10-21&a=1"), None), "v1/files?a=1"),
+        (goes(Some("preview"), "rt", "realtime", Some("model=x"), None), "v1/realtime?model=rt&api-version=preview"),
+    ] {
+        assert_eq!(to, format!("https://r/openai/{wanted}"));
+    }
+}
+
+#[test]
 fn keys_and_tokens_have_headers_of_their_own() {
     let headers = |key| with("https://r", None, key, |to| Azure.head(Operation::Chat, false, to).unwrap().headers);
     let key = headers("0123abc");

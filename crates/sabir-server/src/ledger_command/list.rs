@@ -67,7 +67,7 @@ pub(super) fn table(records: &[Record], out: &mut dyn Write) -> io::Result<()> {
         table.push(vec![
             row.id.to_string(),
             text::time(row.id),
-            row.model.clone(),
+            text::subject(row),
             provider,
             status.to_owned(),
             text::count(row.usage.input_tokens),

@@ -6,6 +6,7 @@
 mod export;
 mod json;
 mod list;
+mod media;
 mod show;
 mod stats;
 pub(crate) mod text;

@@ -6,11 +6,10 @@ use anyhow::{Result, bail};
 use sabir_engine::history;
 use sabir_store::{FeedbackKind, FeedbackRow, InferenceQuery, Ledger, ModelCallRow, Record, TargetKind};
 use sabir_types::{
-    Block, ChatRequest, ChatResponse, EmbedInput, ErrorKind, Media, Request, Response, Role, Source, Thinking, Usage,
-    Uuid, Vector,
+    Block, ChatRequest, ChatResponse, EmbedInput, ErrorKind, Request, Response, Role, Thinking, Usage, Uuid, Vector,
 };
 
-use super::{ShowArgs, list, newest, text};
+use super::{ShowArgs, list, media, newest, text};
 
 /// How much of a raw body is shown unless all of it is asked for.
 const SHORT: usize = 1_000;
@@ -92,8 +91,8 @@ fn inference(record: &Record, feedback: &[FeedbackRow], raw: bool, out: &mut dyn
     fact(out, "time", &text::time(row.id))?;
     fact(out, "episode", &row.episode_id.to_string())?;
     fact(out, "door", &format!("{} ({})", row.door, row.operation.as_str()))?;
-    fact(out, "model", &row.model)?;
-    if row.variant_name != row.model {
+    fact(out, "model", &text::subject(row))?;
+    if row.variant_name != row.model && !row.variant_name.is_empty() {
         fact(out, "variant", &row.variant_name)?;
     }
     fact(out, "function", &row.function_name)?;
@@ -112,6 +111,20 @@ fn inference(record: &Record, feedback: &[FeedbackRow], raw: bool, out: &mut dyn
     for (name, value) in &row.tags {
         fact(out, "tag", &format!("{name} = {value}"))?;
     }
+    if text::is_passed(row) {
+        writeln!(out, "\npassed through as it came: the model call holds what was kept of both sides")?;
+    } else {
+        said(record, out)?;
+    }
+    for (at, call) in record.calls.iter().enumerate() {
+        writeln!(out, "\nmodel call {} of {}", at + 1, record.calls.len())?;
+        model_call(call, raw, out)?;
+    }
+    opinions(feedback, out)
+}
+
+/// Input and output in our own words.
+fn said(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\ninput")?;
     match history::input(record) {
         Ok(Request::Chat(chat)) => asked(&chat, out)?,
@@ -126,7 +139,7 @@ fn inference(record: &Record, feedback: &[FeedbackRow], raw: bool, out: &mut dyn
                 writeln!(out, "  {} text(s) as token ids", embed.input.len())?;
             }
         },
-        Ok(_) => writeln!(out, "  (of a kind that cannot be shown)")?,
+        Ok(other) => lines(&media::asked(&other), out)?,
         Err(error) => text::indented(out, 2, &format!("(cannot be read: {error})"))?,
     }
     writeln!(out, "\noutput")?;
@@ -141,15 +154,11 @@ fn inference(record: &Record, feedback: &[FeedbackRow], raw: bool, out: &mut dyn
                 }
             }
         }
-        Ok(Some(_)) => writeln!(out, "  (of a kind that cannot be shown)")?,
+        Ok(Some(other)) => lines(&media::answered(&other), out)?,
         Ok(None) => writeln!(out, "  (none)")?,
         Err(error) => text::indented(out, 2, &format!("(cannot be read: {error})"))?,
     }
-    for (at, call) in record.calls.iter().enumerate() {
-        writeln!(out, "\nmodel call {} of {}", at + 1, record.calls.len())?;
-        model_call(call, raw, out)?;
-    }
-    opinions(feedback, out)
+    Ok(())
 }
 
 fn model_call(call: &ModelCallRow, raw: bool, out: &mut dyn Write) -> io::Result<()> {
@@ -172,7 +181,12 @@ fn model_call(call: &ModelCallRow, raw: bool, out: &mut dyn Write) -> io::Result
 fn body(title: &str, bytes: &[u8], raw: bool, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  {title} ({} bytes)", bytes.len())?;
     let shown = if raw { bytes } else { bytes.get(..SHORT).unwrap_or(bytes) };
-    text::indented(out, 4, &String::from_utf8_lossy(shown))?;
+    let words = String::from_utf8_lossy(shown);
+    // A picture or a sound; a form is words with a little of that.
+    if !raw && words.matches('\u{fffd}').count() * 4 > words.chars().count() {
+        return writeln!(out, "    (not text: --raw shows it all the same)");
+    }
+    text::indented(out, 4, &words)?;
     if shown.len() < bytes.len() {
         writeln!(out, "    … {} more bytes: --raw shows all of them", bytes.len() - shown.len())?;
     }
@@ -219,12 +233,22 @@ fn figures(out: &mut dyn Write, usage: &Usage, cost: Option<f64>, ttft: Option<u
             tokens = format!("{tokens}, {figure} {word}");
         }
     }
-    fact(out, "tokens", &tokens)?;
+    match media::units(usage) {
+        Some(units) => fact(out, "units", &units)?,
+        None => fact(out, "tokens", &tokens)?,
+    }
     if cost.is_some() {
         fact(out, "cost", &text::money(cost))?;
     }
     let first = ttft.map(|us| format!(", first event after {} ms", text::millis(Some(us)))).unwrap_or_default();
     fact(out, "took", &format!("{} ms{first}", text::millis(Some(total))))
+}
+
+fn lines(lines: &[String], out: &mut dyn Write) -> io::Result<()> {
+    if lines.is_empty() {
+        return writeln!(out, "  (nothing that can be shown)");
+    }
+    lines.iter().try_for_each(|line| text::indented(out, 2, line))
 }
 
 fn asked(chat: &ChatRequest, out: &mut dyn Write) -> io::Result<()> {
@@ -270,7 +294,7 @@ fn words(block: &Block) -> String {
         Block::Text(text) => text.text.clone(),
         Block::Refusal { text } => format!("[refusal] {text}"),
         Block::Image(media) | Block::Audio(media) | Block::Video(media) | Block::File(media) => {
-            format!("[{}{}]", block.kind(), place(media))
+            format!("[{}{}]", block.kind(), media::place(media))
         }
         Block::Thinking(Thinking { text: Some(text), .. }) => format!("[thinking] {text}"),
         Block::Thinking(thought) if !thought.summary.is_empty() => format!("[thinking] {}", thought.summary.join("\n")),
@@ -283,16 +307,4 @@ fn words(block: &Block) -> String {
         }
         Block::Unknown(unknown) => format!("[unknown] {}", unknown.data),
     }
-}
-
-fn place(media: &Media) -> String {
-    let mime = media.mime.as_ref().map(|mime| format!(" {mime}")).unwrap_or_default();
-    let name = media.filename.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
-    let from = match &media.source {
-        Source::Url(url) => format!(" at {url}"),
-        Source::Base64(data) => format!(", {} bytes", data.len() / 4 * 3),
-        Source::FileId(id) => format!(" with the provider's id {id}"),
-        Source::Text(text) => format!(", {} bytes of text", text.len()),
-    };
-    format!("{mime}{name}{from}")
 }

@@ -8,8 +8,8 @@ use std::{
     io::{self, Write},
 };
 
-use sabir_store::Status;
-use sabir_types::Uuid;
+use sabir_store::{InferenceRow, Status};
+use sabir_types::{Operation, Uuid};
 use time::{OffsetDateTime, macros::format_description};
 
 /// What stands for a figure that is not known.
@@ -39,6 +39,21 @@ pub(super) fn status(status: Status) -> &'static str {
         Status::Error => "error",
         Status::Cancelled => "cancelled",
     }
+}
+
+/// Which model it was about; for a call that was passed through without one, which path.
+pub(super) fn subject(row: &InferenceRow) -> String {
+    let tag = |name: &str| row.tags.iter().find(|(tag, _)| tag == name).map_or("", |(_, value)| value);
+    if row.model.is_empty() && is_passed(row) {
+        let path = tag("sabir::path").split('?').next().unwrap_or_default();
+        return format!("{} {path}", tag("sabir::method"));
+    }
+    row.model.clone()
+}
+
+/// Whether it was passed through as it came.
+pub(super) fn is_passed(row: &InferenceRow) -> bool {
+    matches!(row.operation, Operation::Relay | Operation::Realtime)
 }
 
 /// A count.

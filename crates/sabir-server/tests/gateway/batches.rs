@@ -171,6 +171,8 @@ async fn what_is_wrong_with_a_line_is_told_by_its_number() {
     };
     let mut stream: Value = serde_json::from_str(&line("s", "x")).unwrap();
     stream["body"]["stream"] = true.into();
+    let mut secret: Value = serde_json::from_str(&line("t", "x")).unwrap();
+    secret["body"]["tensorzero::credentials"] = json!({"key": "x"});
     let all = [
         line("same", "x"),
         "{".into(),
@@ -181,6 +183,7 @@ async fn what_is_wrong_with_a_line_is_told_by_its_number() {
         with("/body/model", json!("nobody")),
         with("/body", json!([])),
         stream.to_string(),
+        secret.to_string(),
         "{\"method\":\"POST\"}".into(),
     ];
     let file = upload(gateway.addr, "", &all.join("\n")).await;
@@ -203,7 +206,8 @@ async fn what_is_wrong_with_a_line_is_told_by_its_number() {
             (7, "model_not_found", Some("body.model")),
             (8, "invalid_type", Some("body")),
             (9, "invalid_value", Some("body.stream")),
-            (10, "missing_required_parameter", Some("custom_id")),
+            (10, "invalid_value", Some("body.tensorzero::credentials")),
+            (11, "missing_required_parameter", Some("custom_id")),
         ]
     );
     let empty = upload(gateway.addr, "", "\n\n").await;
@@ -532,15 +536,36 @@ async fn batches_are_the_providers_when_somebody_says_so() {
         async move { send(addr, line, headers, b"").await.json() }
     };
     let line = |path: &str| json!(format!("{path} HTTP/1.1"));
-    assert_eq!(asked(&gateway, "GET /v1/batches", "").await["object"], "list");
-    let theirs = asked(&gateway, "GET /v1/batches", "x-sabir-batch: provider\r\n").await;
-    assert_eq!((&theirs["line"], &theirs["key"]), (&line("GET /v1/batches"), &json!("Bearer key-of-provider")));
+    assert_eq!(asked(&gateway, "GET /v1/batches", "x-sabir-batch: own\r\n").await["object"], "list");
+    for headers in ["", "x-sabir-batch: provider\r\n"] {
+        let theirs = asked(&gateway, "GET /v1/batches", headers).await;
+        assert_eq!((&theirs["line"], &theirs["key"]), (&line("GET /v1/batches"), &json!("Bearer key-of-provider")));
+    }
+    // A batch of models that the gateway knows is the gateway's; everything else is the provider's.
+    let sent = async |purpose: &str, content: &str| {
+        send(gateway.addr, "POST /v1/files", FORM, &form(purpose, content.as_bytes(), &[])).await.json()
+    };
+    let ours = sent("batch", &lines(2)).await;
+    assert_eq!((&ours["object"], &ours["purpose"]), (&json!("file"), &json!("batch")));
+    for (purpose, content) in [("batch", lines(2).replace("\"m\"", "\"gpt-4o-mini\"")), ("assistants", lines(2))] {
+        assert_eq!(sent(purpose, &content).await["line"], line("POST /v1/files"), "{purpose}");
+    }
+    assert_eq!(order(gateway.addr, "", &ours).await.json()["object"], "batch");
+    assert_eq!(order(gateway.addr, "", &json!({"id": "file-abc"})).await.json()["line"], line("POST /v1/batches"));
     // What has a provider's name is the provider's.
     for path in ["GET /v1/batches/batch_abc", "GET /v1/files/file-abc/content", "DELETE /v1/responses/resp_abc"] {
         let head = path.to_owned();
         let answer = send(gateway.addr, &head, "", b"").await.json();
         assert_eq!(answer["line"], line(path));
     }
+    // And a file that is of no use to the gateway itself.
+    let vision = form("vision", b"x", &[]);
+    let answer = send(gateway.addr, "POST /v1/files", FORM, &vision).await.json();
+    assert_eq!(answer["line"], line("POST /v1/files"));
+    let seen = upstream.seen().pop().unwrap();
+    assert!(seen.body == vision && seen.header("content-length") == Some(&vision.len().to_string()));
+    let kept = send(gateway.addr, "POST /v1/files", &format!("{FORM}x-sabir-batch: own\r\n"), &vision).await.json();
+    assert_eq!(kept["purpose"], "vision");
     let wrong = send(gateway.addr, "GET /v1/files", "x-sabir-batch: both\r\n", b"").await.error(400);
     assert_eq!(wrong["param"], "x-sabir-batch");
     let provider = Gateway::with_env(&format!("[gateway.batches]\nmode = \"provider\"\n{own}"), &env).await;

@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::support::*;
 
-const KEY: &str = "sk-of-the-provider-0123456789";
+const KEY: &str = "key-of-the-provider-0123456789";
 
 /// One side of a WebSocket, frame by frame.
 struct Side {

@@ -12,8 +12,8 @@ use tokio::{
 
 use crate::{mock::*, support::*};
 
-const KEY: &str = "sk-of-the-provider-0123456789";
-const CALLERS: &str = "sk-of-the-caller-0123456789";
+const KEY: &str = "key-of-the-provider-0123456789";
+const CALLERS: &str = "key-of-the-caller-0123456789";
 
 /// A gateway whose unknown paths go to this upstream.
 fn passing(addr: impl std::fmt::Display, more: &str) -> String {
@@ -57,10 +57,10 @@ async fn method_path_query_headers_and_body_stay_as_they_are() {
     let gateway = start(&upstream, "").await;
     for (asked, arrived) in [
         (
-            "GET /v1/files/a%2Fb%3Fc?limit=2&order=asc&x[]=1&x[]=2&e=%C3%A9+%20",
-            "GET /v1/files/a%2Fb%3Fc?limit=2&order=asc&x[]=1&x[]=2&e=%C3%A9+%20",
+            "GET /v1/things/a%2Fb%3Fc?limit=2&order=asc&x[]=1&x[]=2&e=%C3%A9+%20",
+            "GET /v1/things/a%2Fb%3Fc?limit=2&order=asc&x[]=1&x[]=2&e=%C3%A9+%20",
         ),
-        ("DELETE /openai/v1/files/f", "DELETE /v1/files/f"),
+        ("DELETE /openai/v1/things/f", "DELETE /v1/things/f"),
         ("PATCH /v1/made/up", "PATCH /v1/made/up"),
         ("OPTIONS /v1/vector_stores", "OPTIONS /v1/vector_stores"),
         ("POST /openai/deployments/my%20d/videos?api-version=2024-10-21&a=b", "POST /v1/videos?a=b"),
@@ -166,7 +166,7 @@ async fn other_families_have_their_own_upstreams() {
     let upstream = Upstream::always(vec![json(200, "{}")]).await;
     let gateway = start(&upstream, "").await;
     for (asked, headers, arrived, credential) in [
-        ("POST /v1/messages/batches", "x-sabir-batch: provider\r\n", "POST /v1/messages/batches", "x-api-key"),
+        ("POST /v1/messages/others", "x-sabir-batch: provider\r\n", "POST /v1/messages/others", "x-api-key"),
         (
             "GET /v1/files?limit=1",
             "anthropic-version: 2024-01-01\r\nanthropic-beta: files-api\r\n",
@@ -205,7 +205,7 @@ async fn without_an_upstream_it_says_what_to_do() {
     let error = ask(&gateway, "GET /v1/vector_stores", "", b"").await.error(404);
     let said = "Route not found: GET /v1/vector_stores: to pass it through to a provider, set OPENAI_API_KEY or `[pass_through.openai]`";
     assert_eq!(error["message"], said);
-    let answer = ask(&gateway, "GET /v1/messages/batches", "x-sabir-batch: provider\r\n", b"").await;
+    let answer = ask(&gateway, "GET /v1/messages/others", "x-sabir-batch: provider\r\n", b"").await;
     assert_eq!((answer.status, &answer.json()["error"]["type"]), (404, &"not_found_error".into()));
     let json = "content-type: application/json\r\n";
     let answer = ask(&gateway, "POST /v1/videos", json, br#"{"model":"x"}"#).await.error(404);
@@ -216,15 +216,15 @@ async fn without_an_upstream_it_says_what_to_do() {
 async fn some_paths_may_be_kept_from_it() {
     let upstream = Upstream::always(vec![json(200, "{}")]).await;
     let more = format!(
-        "[pass_through.openai]\napi_base = \"http://{}/v1\"\napi_key_location = \"env::KEY\"\ndeny = [\"organization/**\", \"files/f\"]\n",
+        "[pass_through.openai]\napi_base = \"http://{}/v1\"\napi_key_location = \"env::KEY\"\ndeny = [\"organization/**\", \"things/f\"]\n",
         upstream.addr
     );
     let gateway = Gateway::with_env(&more, &[("KEY", KEY)]).await;
     assert_eq!(ask(&gateway, "GET /v1/vector_stores", "", b"").await.status, 200);
-    for path in ["/v1/organization/users", "/openai/v1/files/f", "/v1/files/%66", "/v1/%6Frganization/users"] {
+    for path in ["/v1/organization/users", "/openai/v1/things/f", "/v1/things/%66", "/v1/%6Frganization/users"] {
         ask(&gateway, &format!("GET {path}"), "", b"").await.error(403);
     }
-    for path in ["/v1/../secret", "/v1/files/%2e%2E/x", "/v1/./x"] {
+    for path in ["/v1/../secret", "/v1/things/%2e%2E/x", "/v1/./x"] {
         ask(&gateway, &format!("GET {path}"), "", b"").await.error(400);
     }
     assert_eq!(upstream.count(), 1);
@@ -246,12 +246,12 @@ async fn failures_go_through_but_what_is_said_about_a_key() {
     let refused = failure(401, "invalid_api_key", "Incorrect API key provided: sk-of***");
     let upstream = Upstream::turns(vec![vec![quoting], vec![refused]]).await;
     let gateway = start(&upstream, "").await;
-    let answer = ask(&gateway, "GET /v1/files/f", "", b"").await;
+    let answer = ask(&gateway, "GET /v1/things/f", "", b"").await;
     assert_eq!(answer.error(404)["message"], "no such file, ***");
     let row = gateway.row(&answer).await;
     assert_eq!((row.inference.status, row.inference.error.as_ref().unwrap().0), (Status::Error, ErrorKind::NotFound));
     assert_eq!(row.calls[0].http_status, Some(404));
-    let answer = ask(&gateway, "GET /v1/files/f", "", b"").await;
+    let answer = ask(&gateway, "GET /v1/things/f", "", b"").await;
     assert_eq!(answer.error(401)["message"], "the provider refused the key that the gateway has for it");
 }
 
@@ -439,6 +439,18 @@ async fn a_large_upload_is_not_held() {
     gateway.signal("TERM");
     assert_eq!(gateway.ended().await, Some(0), "{}", gateway.log());
     let rows = rows_in(&dir.path().join("data")).await;
+    let told = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sabir"));
+        let out = command.arg("ledger").args(args).arg("--data-dir").arg(dir.path().join("data")).output().unwrap();
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let list = told(&["list"]);
+    assert!(list.contains("POST /v1/uploads/u/parts") && list.contains("openai::big"), "{list}");
+    let upload = rows.iter().find(|row| row.inference.model.is_empty()).unwrap();
+    let shown = told(&["show", &upload.inference.id.to_string()]);
+    for words in ["openai (relay)", "sabir::path = /v1/uploads/u/parts", "HTTP 200", "sabir::not_kept", "sha256"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
     let notes: Vec<Value> = rows.iter().map(|row| serde_json::from_slice(&row.calls[0].raw_request).unwrap()).collect();
     assert!(notes.len() == 3 && notes.iter().all(|note| note["sabir::not_kept"]["bytes"].as_u64() > Some(SIZE as u64)));
 }

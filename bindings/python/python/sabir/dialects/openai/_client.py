@@ -50,9 +50,12 @@ class DialectApi(Api):
         super().__init__(is_async)
         self.client = client
 
-    def link(self, origin: Optional[str] = None) -> Native:
-        link: Native = self.client._http.link(self.origin() if origin is None else origin)
+    def link(self, origin: Optional[str] = None, connect: Optional[float] = None) -> Native:
+        link: Native = self.client._http.link(self.origin() if origin is None else origin, connect)
         return link
+
+    def follows(self) -> bool:
+        return bool(self.client._http.follow_redirects)
 
     def origin(self) -> str:
         return self.client._base.origin()
@@ -193,7 +196,7 @@ class BaseClient(Verbs, Surface):
             return given
         from ._httpx_link import HttpxSender
 
-        return HttpxSender(given, self._is_async)
+        return given if isinstance(given, HttpxSender) else HttpxSender(given, self._is_async)
 
     # What may be asked and changed.
 
