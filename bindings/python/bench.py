@@ -1,6 +1,6 @@
 """What a call costs its caller: processor time of the Python process, client beside client.
 
-    SABIR_BINARY=target/release/sabir python bench.py [--rounds N] [--calls N] [--streams N]
+    SABIR_BINARY=target/release/sabir python bench.py [--rounds N] [--calls N] [--streams N] [--clients NAME…]
 
 One gateway answers everybody, with its built-in provider; the clients are called in turn, each in a
 fresh process, in rounds, so that a slow moment of the machine hits all of them. What is counted is the
@@ -132,6 +132,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--streams", type=int, default=20)
+    parser.add_argument("--clients", nargs="*", default=list(CLIENTS), choices=list(CLIENTS))
     parser.add_argument("--one", nargs=5, help=argparse.SUPPRESS)
     told = parser.parse_args()
     if told.one:
@@ -152,7 +153,7 @@ def main() -> None:
         try:
             assert gateway.stdout is not None
             address = gateway.stdout.readline().split()[-1]
-            clients = [client for client in CLIENTS if client not in absent]
+            clients = [client for client in told.clients if client not in absent]
             table(clients, rounds(clients, told, address, config))
         finally:
             gateway.kill()
@@ -174,7 +175,7 @@ def rounds(clients: List[str], told: Any, address: str, config: str) -> Dict[Tup
 
 
 def table(clients: List[str], found: Dict[Tuple[str, str], List[List[float]]]) -> None:
-    """Medians over the rounds, and ratios to Sabir's client over HTTP."""
+    """Medians over the rounds, and ratios to the first client."""
 
     def cpu(client: str, way: str) -> float:
         return statistics.median(pair[0] for pair in found[client, way])
@@ -182,11 +183,12 @@ def table(clients: List[str], found: Dict[Tuple[str, str], List[List[float]]]) -
     def clock(client: str, way: str) -> float:
         return statistics.median(pair[1] for pair in found[client, way])
 
-    print(f"\nprocessor time of the caller per call, and per stream of {PIECES} pieces (ratio to sabir):\n")
+    print(f"\nprocessor time of the caller per call, and per stream of {PIECES} pieces (ratio to {clients[0]}):\n")
     print("| | " + " | ".join(clients) + " |")
     print("|---" * (len(clients) + 1) + "|")
     for way in WAYS:
-        cells = [f"{cpu(client, way):,.0f} µs ({cpu(client, way) / cpu('sabir', way):.2f})" for client in clients]
+        base = cpu(clients[0], way)
+        cells = [f"{cpu(client, way):,.0f} µs ({cpu(client, way) / base:.2f})" for client in clients]
         print(f"| {way} | " + " | ".join(cells) + " |")
     print("\nby the clock:\n")
     for way in WAYS:

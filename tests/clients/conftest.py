@@ -20,8 +20,13 @@ NEEDED = {
     "openai.types.responses": ["test_openai_background.py", "test_openai_responses.py"],
     "tensorzero": ["test_process.py", "test_tensorzero.py", "test_tensorzero_ledger.py"],
     "tamar_model_client": [
-        "test_tamar.py", "test_tamar_document.py", "test_tamar_http.py", "test_tamar_keys.py", "test_tamar_load.py",
+        "test_tamar.py",
+        "test_tamar_document.py",
+        "test_tamar_http.py",
+        "test_tamar_keys.py",
+        "test_tamar_load.py",
         "test_tamar_media.py",
+        "test_tamar_tasks.py",
     ],
     "websockets": ["test_openai_realtime.py"],
 }

@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from upstream import Gate, chat_chunks
-from words import HI
+from words import HI, claude_events
 
 
 def ended(client, response, seconds: float = 20.0):
@@ -109,6 +109,7 @@ def test_conversation(client, upstream):
     assert (talk.object, talk.metadata) == ("conversation", {"a": "b"})
     first = client.responses.create(model="gpt", input="one", conversation=talk.id)
     assert first.conversation.id == talk.id
+    upstream.stream(*claude_events("Hello", " there."))
     with client.responses.stream(model="claude", input="two", conversation=talk.id) as stream:
         stream.get_final_response()
     roles = [item.role for item in client.conversations.items.list(talk.id, order="asc")]

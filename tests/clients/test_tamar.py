@@ -478,19 +478,6 @@ def test_nothing_is_left_out_silently(bare, upstream):
     assert item.error == ""
     warnings = json.loads(dict(call.initial_metadata())["x-sabir-warnings"])
     assert {warning["param"] for warning in warnings} >= {"config.http_options", "callback_url"}
-    (item,) = bare.invoke({"model": "gemini", "contents": "hi", "enable_async_task": True}, provider="google", invoke_type="generation")
-    assert "`enable_async_task`" in item.error
-
-
-@newer
-def test_tasks_are_unknown(client, bare):
-    with pytest.raises(Exception, match="no task `t-1`"):
-        client.get_task_status("t-1")
-    with pytest.raises(grpc.RpcError) as caught:
-        bare.stub.GetTaskStatus(pb.GetTaskStatusRequest(task_id="t-1"), metadata=bare.metadata, timeout=10)
-    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
-    first, second = client.batch_get_task_status(["t-1", "t-2"]).tasks
-    assert (first.task_id, second.task_id, first.status) == ("t-1", "t-2", "failed")
 
 
 def test_probes_need_no_token(server):

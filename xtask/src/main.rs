@@ -25,7 +25,9 @@ usage: cargo xtask COMMAND
   python         build the python package, install it into an environment of its own, and test it
   tidy           the rules of docs/style.md that a program can check
   demo           build the gateway, start it, make a few calls through it, and leave it running
-  bench [ARGS]   build the release binary and run `sabir bench ARGS`";
+  bench [ARGS]   build the release binary and run `sabir bench ARGS`
+  bench python [ARGS]
+                 build the release binary and wheel and run `bindings/python/bench.py ARGS`";
 
 fn main() -> ExitCode {
     let mut args = env::args().skip(1);
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         (Some("python"), true) => python::run(),
         (Some("tidy"), true) => tidy::run(),
         (Some("demo"), true) => demo::run(),
+        (Some("bench"), _) if rest.first().is_some_and(|what| what == "python") => python::bench(&rest[1..]),
         (Some("bench"), _) => bench(&rest),
         (Some("help" | "-h" | "--help"), _) => {
             println!("{USAGE}");

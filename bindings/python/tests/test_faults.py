@@ -173,3 +173,33 @@ def test_threads_and_loops_share_a_model(make: Callable[..., Any]) -> None:
         for thread in threads:
             thread.join()
     assert sorted(replies) == sorted(f"{name}{n}" for name in "abc" for n in range(50))
+
+
+def test_many_events_at_once_come_in_order_and_before_what_broke() -> None:
+    events = b"".join(OPENAI.replace(b"Hi", b"%d" % number) for number in range(300))
+    script = Script(*[HEAD + events] * 2)
+    expected = [str(number) for number in range(300)]
+    said: List[Any] = []
+    with pytest.raises(sabir.APIConnectionError, match="ended before its end marker"):
+        for piece in sabir_sync(script.url):
+            said.append(piece)
+    assert said == expected
+
+    async def main() -> None:
+        said: List[Any] = []
+        with pytest.raises(sabir.APIConnectionError, match="ended before its end marker"):
+            async for piece in await sabir_async(script.url):
+                said.append(piece)
+        assert said == expected
+
+    asyncio.run(main())
+
+
+def test_a_closed_stream_gives_nothing_that_had_come() -> None:
+    script = Script(HEAD + OPENAI * 50)
+    with Sabir.http(script.url) as client:
+        stream = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+        next(stream)
+        stream.close()
+        assert list(stream) == []
+        assert stream._native.ready() is None

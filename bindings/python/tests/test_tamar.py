@@ -241,7 +241,8 @@ def test_what_may_pass_is_tried_again() -> None:
     assert isinstance(raised.value, ModelManagerClientError)
     script = Script(reply(500, "{}"), reply(400, "{}"), reply(200, "[]"))
     client = TamarModelClient(script.url, retry_delay=0.01)
-    for kind in [exceptions.ProviderException, exceptions.InvalidParameterException, exceptions.InvalidResponseException]:
+    for name in ["ProviderException", "InvalidParameterException", "InvalidResponseException"]:
+        kind = getattr(exceptions, name)
         with pytest.raises(kind):
             client.invoke(chat())
 

@@ -72,6 +72,9 @@ class Upstream:
                     self.send_header("x-request-id", "req_upstream")
                     self.end_headers()
                     self.wfile.write(body)
+                except ConnectionError:
+                    # Who asked has left: some tests do just that.
+                    self.close_connection = True
                 finally:
                     with upstream._lock:
                         upstream.running -= 1

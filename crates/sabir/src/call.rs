@@ -1,4 +1,4 @@
-//! A call that is about to be made: what it sends, and in which way its answer is read.
+//! A call that is about to be made, and in which way its answer is read.
 //!
 //! Invariants: nothing is sent before somebody waits for the answer; what a method says about a
 //! call can be changed by whoever makes it.
@@ -12,21 +12,19 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_core::Stream;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use http_body::Body as _;
+use http::{HeaderName, HeaderValue, header};
 use sabir_types::{Map, Value};
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::time::Sleep;
 
 use crate::{
-    answer::{Answer, Meta},
+    answer::Answer,
     client::{Sabir, read},
     error::{Error, Result},
     form::{Form, Upload},
-    link::{Incoming, Outgoing},
     path,
-    settings::{Clock, Options, Place, Settings, header},
+    raw::BodyStream,
+    settings::{Options, Place, header},
+    spec::{Payload, Spec, members},
     stream::{Ending, RawStream},
 };
 
@@ -81,118 +79,6 @@ pub struct Call<T, C = Sabir> {
     spec: Result<Spec>,
     options: Options,
     kind: PhantomData<fn() -> T>,
-}
-
-/// What a call sends, and where to.
-#[derive(Clone)]
-pub(crate) struct Spec {
-    pub(crate) method: Method,
-    pub(crate) place: Place,
-    pub(crate) query: Vec<(String, String)>,
-    pub(crate) headers: HeaderMap,
-    pub(crate) payload: Payload,
-}
-
-/// The body of a request.
-#[derive(Clone)]
-pub(crate) enum Payload {
-    Empty,
-    Json(Map<String, Value>),
-    /// As it is; JSON if no header says otherwise.
-    Bytes(Bytes),
-    Form(Form),
-    Upload(Upload),
-}
-
-impl Spec {
-    pub(crate) fn new(method: Method, place: Place) -> Self {
-        Self { method, place, query: Vec::new(), headers: HeaderMap::new(), payload: Payload::Empty }
-    }
-
-    pub(crate) fn api(method: Method, path: impl Into<String>) -> Self {
-        Self::new(method, Place::Api(path.into()))
-    }
-
-    pub(crate) fn json(mut self, body: Map<String, Value>) -> Self {
-        self.payload = Payload::Json(body);
-        self
-    }
-
-    /// The model that is asked, where somebody wants to know it.
-    pub(crate) fn model(&self, is_wanted: bool) -> Option<String> {
-        match &self.payload {
-            _ if !is_wanted => None,
-            Payload::Json(body) => body.get("model")?.as_str().map(str::to_owned),
-            Payload::Form(form) => form.get("model").map(str::to_owned),
-            Payload::Bytes(bytes) => {
-                let body: Value = serde_json::from_slice(bytes).ok()?;
-                body.get("model")?.as_str().map(str::to_owned)
-            }
-            Payload::Empty | Payload::Upload(_) => None,
-        }
-    }
-}
-
-impl Payload {
-    /// With what the settings put into every body, and ready to be sent as often as need be.
-    pub(crate) fn encoded(&self, settings: &Settings) -> Result<Self> {
-        let prefixed = |model: &str| match &settings.provider {
-            Some(provider) if !model.contains("::") => Some(format!("{provider}::{model}")),
-            _ => None,
-        };
-        match self {
-            Self::Json(body) => {
-                let mut body = body.clone();
-                body.extend(settings.members.clone());
-                for member in ["model", "model_name"] {
-                    if let Some(name) = body.get(member).and_then(Value::as_str).and_then(prefixed) {
-                        body.insert(member.into(), name.into());
-                    }
-                }
-                Ok(Self::Bytes(Value::Object(body).to_string().into()))
-            }
-            Self::Empty if !settings.members.is_empty() => {
-                Ok(Self::Bytes(Value::Object(settings.members.clone()).to_string().into()))
-            }
-            Self::Form(form) => {
-                let mut form = form.clone();
-                for (name, value) in &settings.members {
-                    form.set(name, value);
-                }
-                if let Some(name) = form.get("model").and_then(prefixed) {
-                    form.set("model", &name.into());
-                }
-                Ok(Self::Form(form))
-            }
-            Self::Bytes(_) | Self::Upload(_) if !settings.members.is_empty() => {
-                Err(Error::Request("a body of bytes takes no more members".to_owned()))
-            }
-            other => Ok(other.clone()),
-        }
-    }
-
-    pub(crate) fn can_repeat(&self) -> bool {
-        match self {
-            Self::Form(form) => form.can_repeat(),
-            Self::Upload(upload) => upload.can_repeat(),
-            Self::Empty | Self::Json(_) | Self::Bytes(_) => true,
-        }
-    }
-
-    /// The body, and what its type is if nobody says otherwise.
-    pub(crate) async fn open(&self) -> Result<(Outgoing, Option<String>)> {
-        const JSON: &str = "application/json";
-        Ok(match self {
-            Self::Empty => (Outgoing::bytes(Bytes::new()), None),
-            Self::Json(body) => (Outgoing::bytes(serde_json::json!(body).to_string().into()), Some(JSON.to_owned())),
-            Self::Bytes(bytes) => (Outgoing::bytes(bytes.clone()), Some(JSON.to_owned())),
-            Self::Form(form) => {
-                let (body, kind) = form.open().await?;
-                (body, Some(kind))
-            }
-            Self::Upload(upload) => (upload.outgoing().await?, Some(upload.kind())),
-        })
-    }
 }
 
 impl<T, C: Surface> Call<T, C> {
@@ -448,113 +334,6 @@ pub(crate) async fn events(client: &Sabir, spec: &Spec) -> Result<RawStream> {
     Ok(RawStream::new(opened.meta, opened.body, opened.clock, ending))
 }
 
-/// A request's members.
-pub(crate) fn members(request: impl Serialize) -> Result<Map<String, Value>> {
-    match serde_json::to_value(request) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(Error::Request("the request is not a JSON object".to_owned())),
-        Err(error) => Err(Error::Request(format!("the request is not JSON: {error}"))),
-    }
-}
-
-/// The same, of a call that is asked for as a stream or not.
-pub(crate) fn streamed(request: impl Serialize, stream: bool) -> Result<Map<String, Value>> {
-    let mut members = members(request)?;
-    match (stream, members.get("stream")) {
-        (false, None | Some(Value::Null | Value::Bool(false))) => {}
-        (false, Some(_)) => {
-            return Err(Error::Request("`stream` is set: use the method that gives a stream".to_owned()));
-        }
-        (true, None | Some(Value::Null | Value::Bool(true))) => drop(members.insert("stream".into(), true.into())),
-        (true, Some(_)) => {
-            return Err(Error::Request("`stream` is false: use the method that gives a whole answer".to_owned()));
-        }
-    }
-    Ok(members)
-}
-
-/// An answer's body while it comes: a stream of bytes. Dropping it ends the call.
-pub struct BodyStream {
-    meta: Meta,
-    body: Option<Incoming>,
-    clock: Clock,
-    sleep: Pin<Box<Sleep>>,
-}
-
-impl BodyStream {
-    fn new(meta: Meta, body: Incoming, clock: Clock) -> Self {
-        let sleep = Box::pin(tokio::time::sleep_until(clock.silence().0));
-        Self { meta, body: Some(body), clock, sleep }
-    }
-
-    /// The status, the headers and how often the call was tried again.
-    pub fn meta(&self) -> &Meta {
-        &self.meta
-    }
-
-    /// The next piece; `None` at the end.
-    pub async fn next(&mut self) -> Option<Result<Bytes>> {
-        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
-    }
-
-    /// Writes what is left into a file while it comes; how much that was.
-    pub async fn write_to(mut self, path: impl AsRef<std::path::Path>) -> Result<u64> {
-        use tokio::io::AsyncWriteExt as _;
-        let path = path.as_ref();
-        let failed = |e: std::io::Error| Error::Request(format!("`{}` cannot be written: {e}", path.display()));
-        let mut file = tokio::fs::File::create(path).await.map_err(failed)?;
-        let mut written = 0;
-        while let Some(piece) = self.next().await {
-            let piece = piece?;
-            file.write_all(&piece).await.map_err(failed)?;
-            written += piece.len() as u64;
-        }
-        file.flush().await.map_err(failed)?;
-        Ok(written)
-    }
-}
-
-impl Stream for BodyStream {
-    type Item = Result<Bytes>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        loop {
-            let Some(body) = &mut this.body else { return Poll::Ready(None) };
-            match Pin::new(body).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    this.sleep.as_mut().reset(this.clock.silence().0);
-                    match frame.into_data() {
-                        Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
-                        _ => continue,
-                    }
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    this.body = None;
-                    return Poll::Ready(Some(Err(Error::connection("the connection broke within the answer", error))));
-                }
-                Poll::Ready(None) => {
-                    this.body = None;
-                    return Poll::Ready(None);
-                }
-                Poll::Pending => {
-                    std::task::ready!(this.sleep.as_mut().poll(cx));
-                    this.body = None;
-                    let (_, elapsed) =
-                        this.clock.sooner(this.sleep.deadline(), crate::error::Phase::Read, this.clock.timeouts.read);
-                    return Poll::Ready(Some(Err(Error::Timeout(elapsed))));
-                }
-            }
-        }
-    }
-}
-
-impl fmt::Debug for BodyStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BodyStream").field("meta", &self.meta).finish_non_exhaustive()
-    }
-}
-
 /// The verbs, for one surface. With a gateway a path is whole (`/v1/models`); with another service
 /// it begins where the service's address ends (`/models`).
 macro_rules! verbs {
@@ -564,7 +343,7 @@ macro_rules! verbs {
             /// `/v1/models`; with another service it begins where the service's address ends.
             pub fn call<T>(&self, method: http::Method, path: &str) -> $crate::Call<T, Self> {
                 let place = $crate::settings::Place::Path(path.to_owned());
-                $crate::Call::new(self.clone(), Ok($crate::call::Spec::new(method, place)))
+                $crate::Call::new(self.clone(), Ok($crate::spec::Spec::new(method, place)))
             }
 
             /// `GET` of a path; see [`call`](Self::call).

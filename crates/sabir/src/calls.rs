@@ -8,16 +8,17 @@ use serde_json::json;
 use crate::{
     accumulate::{self, ChatEventStream},
     blocking,
-    call::{Call, Spec, Surface, members, streamed},
+    call::{Call, Surface},
     client::Sabir,
     error::{Error, Result},
     path,
     resources::{Chat, Embeddings, Models, Responses},
     settings::Place,
+    spec::{Spec, members, streamed},
     stream::AnswerStream,
     types::{
         ChatCompletion, Deleted, EmbeddingList, FeedbackResponse, InferenceList, InferenceResponse, Model, ModelList,
-        Response,
+        RerankList, Response,
     },
 };
 
@@ -50,6 +51,13 @@ macro_rules! calls {
                 request: impl Serialize,
             ) -> <Self as Surface>::Reply<<Self as Surface>::Flow<InferenceStream>> {
                 gateway::<Value, _>(self, INFERENCE, streamed(request, true)).stream_as(AnswerStream::new)
+            }
+
+            /// Puts documents in the order in which they fit a question: any JSON object with `model`,
+            /// `query` and `documents`.
+            pub fn rerank(&self, request: impl Serialize) -> Call<RerankList, Self> {
+                let spec = members(request).map(|body| Spec::api(Method::POST, "/rerank").json(body));
+                Call::new(self.clone(), spec)
             }
 
             /// Says something about an inference or an episode:

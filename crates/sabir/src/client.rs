@@ -18,12 +18,13 @@ use parking_lot::Mutex;
 
 use crate::{
     answer::{Answer, Meta},
-    call::{Call, Payload, Spec, Surface},
+    call::{Call, Surface},
     error::{Elapsed, Error, Phase, Result},
     link::{Incoming, Link, Outgoing, Progress},
     path::with_query,
     retry,
     settings::{Clock, Options, Place, Settings, after, header},
+    spec::{Payload, Spec},
     stream::RawStream,
 };
 

@@ -47,6 +47,7 @@ pub mod resources;
 mod retry;
 pub mod schema;
 mod settings;
+mod spec;
 mod stream;
 pub mod tool;
 pub mod types;
@@ -58,7 +59,7 @@ pub use accumulate::{
 };
 pub use answer::{Answer, Member, Meta};
 pub use builder::{AzureBuilder, HttpBuilder};
-pub use call::{Binary, BodyStream, Call, FromAnswer, Nothing, Pending, Surface};
+pub use call::{Binary, Call, FromAnswer, Nothing, Pending, Surface};
 pub use calls::{ChatStream, InferenceStream, ResponseStream};
 pub use chat_engine::{ChatEngine, ChatStep};
 pub use client::Sabir;
@@ -74,9 +75,15 @@ pub use link::{BodyError, Incoming, Outgoing, Sending, Transport};
 pub use model::{Model, ModelOutput, Parameters, Prompt};
 pub use pages::{Items, Page, PageStream, Pages};
 pub use parse::Parsed;
-pub use raw::{EventReader, NamedEvent, NamedEvents, RawBody};
+pub use raw::{BodyStream, EventReader, NamedEvent, NamedEvents, RawBody};
 pub use resources::{Chat, Embeddings, Models};
 pub use retry::{Pace, delay};
 pub use sabir_macros::tool;
 pub use settings::{KeyFuture, KeyProvider, Options, Timeouts};
 pub use stream::{AnswerStream, Event, EventStream, RawStream};
+
+/// The page about this crate, whose blocks are compiled with the tests.
+#[cfg(all(doctest, feature = "embedded"))]
+#[doc = include_str!("../../../docs/rust.md")]
+#[derive(Debug)]
+pub struct Documents;

@@ -18,10 +18,11 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     answer::Meta,
-    call::{Call, Pending, Spec, Surface, decoded, fetch},
+    call::{Call, Pending, Surface, decoded, fetch},
     client::Sabir,
     error::{Error, Result},
     settings::Options,
+    spec::Spec,
 };
 
 /// Where the page after one is.

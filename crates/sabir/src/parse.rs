@@ -5,6 +5,7 @@
 
 use std::ops::Deref;
 
+use bytes::Bytes;
 use http::Method;
 use sabir_types::{Map, Value};
 use schemars::JsonSchema;
@@ -13,11 +14,12 @@ use serde_json::json;
 
 use crate::{
     answer::Answer,
-    call::{Spec, Surface, decoded, fetch, streamed},
+    call::{Surface, decoded, fetch},
     calls::{CHAT, RESPONSES},
     error::{Error, Result},
     resources::{Chat, Responses},
     schema,
+    spec::{Spec, streamed},
     types::{ChatCompletion, Response},
 };
 
@@ -64,14 +66,7 @@ impl<C: Surface> Chat<C> {
         self.0.reply(async move {
             let spec = Spec::api(Method::POST, CHAT).json(body?);
             let answer: Answer<ChatCompletion> = decoded(fetch(&client, &spec).await?)?;
-            let Some(choice) = answer.choices.first() else { return Err(nothing(&answer)) };
-            if let Some(refusal) = &choice.message.refusal {
-                return Err(Error::Refused(refusal.clone()));
-            }
-            if let Some(reason @ ("length" | "content_filter")) = choice.finish_reason.as_deref() {
-                return Err(Error::Unfinished { reason: reason.to_owned(), body: answer.body().clone() });
-            }
-            let value = read(&choice.message.text(), &answer)?;
+            let value = said(&answer)?;
             Ok(Parsed { value, answer })
         })
     }
@@ -108,21 +103,32 @@ impl<C: Surface> Responses<C> {
                     details.and_then(Value::as_str).or(answer.status.as_deref()).unwrap_or_default().to_owned();
                 return Err(Error::Unfinished { reason, body: answer.body().clone() });
             }
-            let value = read(&answer.text(), &answer)?;
+            let value = read(&answer.text(), answer.body())?;
             Ok(Parsed { value, answer })
         })
     }
 }
 
-fn read<T: DeserializeOwned, A>(text: &str, answer: &Answer<A>) -> Result<T> {
-    serde_json::from_str(text).map_err(|e| Error::Decode {
-        message: format!("what the model says is not of the type that was asked for: {e}"),
-        body: answer.body().clone(),
-    })
+/// The value that a whole chat completion holds.
+pub(crate) fn said<T: DeserializeOwned>(answer: &ChatCompletion) -> Result<T> {
+    let body = || Bytes::from(json!(answer).to_string());
+    let Some(choice) = answer.choices.first() else {
+        return Err(Error::Decode { message: "the answer holds none".to_owned(), body: body() });
+    };
+    if let Some(refusal) = &choice.message.refusal {
+        return Err(Error::Refused(refusal.clone()));
+    }
+    if let Some(reason @ ("length" | "content_filter")) = choice.finish_reason.as_deref() {
+        return Err(Error::Unfinished { reason: reason.to_owned(), body: body() });
+    }
+    read(&choice.message.text(), &body())
 }
 
-fn nothing<A>(answer: &Answer<A>) -> Error {
-    Error::Decode { message: "the answer holds none".to_owned(), body: answer.body().clone() }
+fn read<T: DeserializeOwned>(text: &str, body: &Bytes) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| Error::Decode {
+        message: format!("what the model says is not of the type that was asked for: {e}"),
+        body: body.clone(),
+    })
 }
 
 /// The type's name, as far as it may be sent.

@@ -4,17 +4,108 @@
 //! unlike with [`RawStream`](crate::RawStream), the end of the body is the end, whatever came before it,
 //! since not every protocol has an end marker.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
+use futures_core::Stream;
 use http::Method;
+use http_body::Body as _;
 use sabir_wire::sse::{SseDecoder, SseEvent};
+use tokio::time::Sleep;
 
 use crate::{
-    call::BodyStream,
+    answer::Meta,
     client::Sabir,
-    error::{Error, Result},
+    error::{Error, Phase, Result},
+    link::Incoming,
+    settings::Clock,
 };
+
+/// An answer's body while it comes: a stream of bytes. Dropping it ends the call.
+pub struct BodyStream {
+    meta: Meta,
+    body: Option<Incoming>,
+    clock: Clock,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl BodyStream {
+    pub(crate) fn new(meta: Meta, body: Incoming, clock: Clock) -> Self {
+        let sleep = Box::pin(tokio::time::sleep_until(clock.silence().0));
+        Self { meta, body: Some(body), clock, sleep }
+    }
+
+    /// The status, the headers and how often the call was tried again.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// The next piece; `None` at the end.
+    pub async fn next(&mut self) -> Option<Result<Bytes>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Writes what is left into a file while it comes; how much that was.
+    pub async fn write_to(mut self, path: impl AsRef<std::path::Path>) -> Result<u64> {
+        use tokio::io::AsyncWriteExt as _;
+        let path = path.as_ref();
+        let failed = |e: std::io::Error| Error::Request(format!("`{}` cannot be written: {e}", path.display()));
+        let mut file = tokio::fs::File::create(path).await.map_err(failed)?;
+        let mut written = 0;
+        while let Some(piece) = self.next().await {
+            let piece = piece?;
+            file.write_all(&piece).await.map_err(failed)?;
+            written += piece.len() as u64;
+        }
+        file.flush().await.map_err(failed)?;
+        Ok(written)
+    }
+}
+
+impl Stream for BodyStream {
+    type Item = Result<Bytes>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            let Some(body) = &mut this.body else { return Poll::Ready(None) };
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    this.sleep.as_mut().reset(this.clock.silence().0);
+                    match frame.into_data() {
+                        Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
+                        _ => continue,
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    this.body = None;
+                    return Poll::Ready(Some(Err(Error::connection("the connection broke within the answer", error))));
+                }
+                Poll::Ready(None) => {
+                    this.body = None;
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => {
+                    std::task::ready!(this.sleep.as_mut().poll(cx));
+                    this.body = None;
+                    let (_, elapsed) = this.clock.sooner(this.sleep.deadline(), Phase::Read, this.clock.timeouts.read);
+                    return Poll::Ready(Some(Err(Error::Timeout(elapsed))));
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for BodyStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyStream").field("meta", &self.meta).finish_non_exhaustive()
+    }
+}
 
 /// The body of an answer, piece by piece.
 pub type RawBody = BodyStream;

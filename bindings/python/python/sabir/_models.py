@@ -249,12 +249,16 @@ def _native(name: str, api_key: Optional[str], api_base: Optional[str], settings
         raise RequestError(f"`{name}`: a key or an address needs a model of a provider (`provider::model`)")
     if api_key is not None:
         variables[_KEY] = api_key
-    lines = [
-        f"[models.{_text(name)}]",
-        'routing = ["own"]',
-        f"[models.{_text(name)}.providers.own]",
-        f"type = {_text(provider)}",
-        f"model_name = {_text(model)}",
+    if settings:
+        # A provider that needs more than a key and an address has no models without a table.
+        lines = [
+            f"[models.{_text(name)}.providers.own]",
+            f"type = {_text(provider)}",
+            f"model_name = {_text(model)}",
+        ]
+    else:
+        lines = [f"[provider_types.{_text(provider)}.defaults]"]
+    lines += [
         *([f"api_base = {_text(api_base)}"] if api_base is not None else []),
         *([f'api_key_location = "env::{_KEY}"'] if api_key is not None else []),
         *[f"{key} = {_text(value)}" for key, value in settings.items()],

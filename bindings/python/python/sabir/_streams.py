@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from types import TracebackType
 from typing import Any, AsyncIterator, Generic, Iterator, Optional, Type, TypeVar
@@ -11,7 +10,7 @@ from ._errors import DecodeError, StreamError, throw
 from ._meta import Meta
 from ._native import Accumulator, Outcome
 from ._native import Stream as NativeStream
-from ._waiting import Waiter
+from ._waiting import next_of
 from .types import Object
 
 P = TypeVar("P", bound=Object)
@@ -97,8 +96,7 @@ class AsyncStream(_Pieces[P, W], AsyncIterator[P]):
     async def __anext__(self) -> P:
         if self._over:
             raise StopAsyncIteration
-        waiter = Waiter(asyncio.get_running_loop())
-        piece = self._read(await waiter.wait(self._native.start_next(waiter.done)))
+        piece = self._read(await next_of(self._native))
         if piece is None:
             raise StopAsyncIteration
         return piece

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ._native import Outcome, Task
+from ._native import Outcome, Stream, Task
 
 
 class Waiter:
@@ -29,3 +29,12 @@ class Waiter:
         except asyncio.CancelledError:
             task.cancel()
             raise
+
+
+async def next_of(stream: Stream) -> Outcome:
+    """The next piece of a stream. Who is cancelled meanwhile may go on: nothing of it is lost by that."""
+    outcome = stream.ready()
+    if outcome is not None:
+        return outcome
+    waiter = Waiter(asyncio.get_running_loop())
+    return await waiter.wait(stream.start_next(waiter.done))

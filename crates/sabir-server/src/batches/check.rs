@@ -98,6 +98,10 @@ fn check(
         let message = "`body.background`: what a batch asks for is not made in the background once more";
         return Err(error("invalid_value", message, Some("body.background"), None));
     }
+    if body.get("tensorzero::credentials").is_some_and(|given| !given.is_null()) {
+        let message = "`body.tensorzero::credentials`: a batch takes no credentials, since files are kept as they are";
+        return Err(error("invalid_value", message, Some("body.tensorzero::credentials"), None));
+    }
     let Some(Value::String(model)) = body.get("model") else {
         return Err(error("missing_required_parameter", "`body.model` is missing", Some("body.model"), None));
     };

@@ -45,8 +45,7 @@ impl Connection {
 
     /// Sends a request and reads all of the answer; whether the connection may be used again.
     pub(super) async fn call(&mut self, request: &[u8], events: bool, seen: &mut Seen) -> io::Result<bool> {
-        *seen = Seen { events: std::mem::take(&mut seen.events), ..Seen::default() };
-        seen.events.clear();
+        seen.clear();
         self.stream.write_all(request).await?;
         self.buffer.clear();
         let body = loop {
@@ -88,6 +87,12 @@ impl Connection {
 }
 
 impl Seen {
+    /// As before an answer, with the room that there is.
+    pub(super) fn clear(&mut self) {
+        *self = Self { events: std::mem::take(&mut self.events), ..Self::default() };
+        self.events.clear();
+    }
+
     fn take(&mut self, payload: &[u8], events: bool, now: Instant) {
         self.bytes += payload.len();
         if events {

@@ -12,7 +12,10 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use super::client::{Connection, Seen};
+use super::{
+    client::{self, Seen},
+    grpc,
+};
 
 /// How much longer than planned a round may take before its callers are given up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,6 +29,8 @@ pub(super) struct Shot {
     pub(super) events: Option<usize>,
     /// Whether an event says that the stream is complete.
     pub(super) marked: bool,
+    /// The method, if it is a call over gRPC: `request` is then its body.
+    pub(super) grpc: Option<&'static str>,
 }
 
 impl Shot {
@@ -36,7 +41,7 @@ impl Shot {
             "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\naccept: */*\r\n\
              authorization: Bearer bench\r\ncontent-length: {length}\r\n\r\n{json}"
         );
-        Self { request: request.into_bytes().into(), events, marked: true }
+        Self { request: request.into_bytes().into(), events, marked: true, grpc: None }
     }
 }
 
@@ -78,7 +83,7 @@ impl Round {
 /// Calls one after another.
 pub(super) async fn one(to: SocketAddr, shot: &Shot, calls: u64) -> Round {
     let mut caller = Caller::new(to);
-    caller.connect().await;
+    caller.connect(shot).await;
     let start = Instant::now();
     let all = async {
         for _ in 0..calls {
@@ -99,9 +104,10 @@ pub(super) async fn one(to: SocketAddr, shot: &Shot, calls: u64) -> Round {
 pub(super) async fn many(to: SocketAddr, shot: &Shot, callers: usize, time: Duration) -> Round {
     let mut ready = JoinSet::new();
     for _ in 0..callers {
+        let shot = shot.clone();
         ready.spawn(async move {
             let mut caller = Caller::new(to);
-            caller.connect().await;
+            caller.connect(&shot).await;
             caller
         });
     }
@@ -142,6 +148,29 @@ pub(super) async fn many(to: SocketAddr, shot: &Shot, callers: usize, time: Dura
     round
 }
 
+/// A connection of either protocol.
+#[derive(Debug)]
+enum Connection {
+    Http(client::Connection),
+    Grpc(grpc::Connection),
+}
+
+impl Connection {
+    async fn open(to: SocketAddr, shot: &Shot) -> io::Result<Self> {
+        Ok(match shot.grpc {
+            None => Self::Http(client::Connection::open(to).await?),
+            Some(_) => Self::Grpc(grpc::Connection::open(to).await?),
+        })
+    }
+
+    async fn call(&mut self, shot: &Shot, seen: &mut Seen) -> io::Result<bool> {
+        match self {
+            Self::Http(connection) => connection.call(&shot.request, shot.events.is_some(), seen).await,
+            Self::Grpc(connection) => connection.call(shot.grpc.unwrap_or_default(), &shot.request, seen).await,
+        }
+    }
+}
+
 /// One caller with its connection.
 #[derive(Debug)]
 struct Caller {
@@ -156,9 +185,9 @@ impl Caller {
         Self { to, connection: None, seen: Seen::default(), round: Round::default() }
     }
 
-    async fn connect(&mut self) {
+    async fn connect(&mut self, shot: &Shot) {
         // If this fails, the first call tries again, and says why.
-        self.connection = Connection::open(self.to).await.ok();
+        self.connection = Connection::open(self.to, shot).await.ok();
     }
 
     async fn call(&mut self, shot: &Shot) {
@@ -173,10 +202,10 @@ impl Caller {
     async fn attempt(&mut self, shot: &Shot) -> io::Result<()> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => Connection::open(self.to).await?,
+            None => Connection::open(self.to, shot).await?,
         };
         let start = Instant::now();
-        let again = connection.call(&shot.request, shot.events.is_some(), &mut self.seen).await?;
+        let again = connection.call(shot, &mut self.seen).await?;
         let whole = start.elapsed();
         if again {
             self.connection = Some(connection);

@@ -4,6 +4,7 @@
 //! turns, so that a slow moment hits all of them; a call that failed is counted, never left out.
 
 mod client;
+mod grpc;
 mod load;
 mod mock;
 mod pairs;
@@ -86,6 +87,8 @@ enum Only {
     Translated,
     /// Every door to every protocol of an upstream; only when it is asked for, since it takes minutes.
     Pairs,
+    /// The Model Manager door beside the OpenAI door; only when it is asked for.
+    Grpc,
     /// From starting the process to its first answer.
     Cold,
 }

@@ -12,7 +12,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{OnceLock, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
@@ -29,6 +29,8 @@ pub(super) struct Process {
     child: Child,
     /// Where it listens.
     pub(super) address: SocketAddr,
+    /// What it prints after that.
+    lines: mpsc::Receiver<String>,
 }
 
 /// Memory in kilobytes.
@@ -82,8 +84,8 @@ impl Process {
         }
         command.env("SABIR_DATA_DIR", folder.join("data"));
         let mut child = command.spawn().with_context(|| format!("`sabir {name}` could not be started"))?;
-        match listening(&mut child, ready) {
-            Ok(address) => Ok(Self { child, address }),
+        match lines(&mut child).and_then(|lines| Ok((listening(&lines, ready)?, lines))) {
+            Ok((address, lines)) => Ok(Self { child, address, lines }),
             Err(error) => {
                 end(&mut child);
                 let log = fs::read_to_string(&log_path).unwrap_or_default();
@@ -92,6 +94,11 @@ impl Process {
                 Err(error.context(format!("`sabir {name}` did not start: {}", log.join(" / "))))
             }
         }
+    }
+
+    /// Where else it listens, as a later line says.
+    pub(super) fn listens(&self, ready: &str) -> Result<SocketAddr> {
+        listening(&self.lines, ready)
     }
 
     /// Its process id.
@@ -112,23 +119,32 @@ fn end(child: &mut Child) {
     drop(child.wait());
 }
 
-fn listening(child: &mut Child, ready: &'static str) -> Result<SocketAddr> {
+/// What it prints, line by line, so that it never waits for a reader.
+fn lines(child: &mut Child) -> Result<mpsc::Receiver<String>> {
     let output = child.stdout.take().context("it has no output")?;
     let (send, receive) = mpsc::channel();
-    // Reads on after the first line, so that the process never waits for a reader.
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if let Some(address) = line.strip_prefix(ready) {
-                let address = address.split([' ', '/', ',']).next().unwrap_or(address).to_owned();
-                // Nobody listens any more when it came too late.
-                drop(send.send(address));
-            }
+            // Nobody listens any more when it came too late.
+            drop(send.send(line));
         }
     });
-    match receive.recv_timeout(START) {
-        Ok(address) => address.parse().with_context(|| format!("`{address}` is not an address")),
-        Err(mpsc::RecvTimeoutError::Timeout) => bail!("it was not ready after {} s", START.as_secs()),
-        Err(mpsc::RecvTimeoutError::Disconnected) => bail!("it ended before it was ready"),
+    Ok(receive)
+}
+
+/// The address of the first line that begins so.
+fn listening(lines: &mpsc::Receiver<String>, ready: &str) -> Result<SocketAddr> {
+    let until = Instant::now() + START;
+    loop {
+        match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(line) => {
+                let Some(address) = line.strip_prefix(ready) else { continue };
+                let address = address.split([' ', '/', ',']).next().unwrap_or(address);
+                return address.parse().with_context(|| format!("`{address}` is not an address"));
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => bail!("it was not ready after {} s", START.as_secs()),
+            Err(mpsc::RecvTimeoutError::Disconnected) => bail!("it ended before it was ready"),
+        }
     }
 }
 

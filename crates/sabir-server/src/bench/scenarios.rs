@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use super::{
-    Only, Options,
+    Only, Options, grpc,
     load::{self, Round, Shot},
     mock, pairs, process,
     process::{Memory, Process, own_file},
@@ -79,7 +79,7 @@ const FIRST: (Column, Figure) = (column("first_us", "first µs", 1), |it, _| it.
 const ADDED_FIRST: (Column, Figure) =
     (column("added_first_us", "added first", 1), |it, direct| minus(it.first, direct.first));
 
-const CALLS: Columns = &[P50, P99, ADDED_P50, ADDED_P99, RATIO, CPU, UPSTREAM, CALLERS, FAILED];
+pub(super) const CALLS: Columns = &[P50, P99, ADDED_P50, ADDED_P99, RATIO, CPU, UPSTREAM, CALLERS, FAILED];
 const LOADS: Columns = &[
     (column("per_second", "calls/s", 0), |it, _| it.rate),
     (column("rate_ratio", "x direct", 2), |it, direct| by(it.rate, direct.rate)),
@@ -90,7 +90,7 @@ const LOADS: Columns = &[
     CALLERS,
     FAILED,
 ];
-const STREAMS: Columns = &[P50, ADDED_P50, RATIO, FIRST, ADDED_FIRST, CPU, UPSTREAM, CALLERS, FAILED];
+pub(super) const STREAMS: Columns = &[P50, ADDED_P50, RATIO, FIRST, ADDED_FIRST, CPU, UPSTREAM, CALLERS, FAILED];
 const PACED: Columns = &[
     FIRST,
     ADDED_FIRST,
@@ -111,6 +111,9 @@ pub(super) async fn run(options: &Options) -> Result<Report> {
     let calls = wanted(Only::One) || wanted(Only::Load) || wanted(Only::Stream) || wanted(Only::Paced);
     if options.only.contains(&Only::Pairs) {
         pairs::measure(options, &folder, &mut report.tables).await?;
+    }
+    if options.only.contains(&Only::Grpc) {
+        grpc::measure(options, &folder, &mut report.tables).await?;
     }
     if calls || wanted(Only::Translated) {
         let house = House::start(&folder, options, upstreams)?;
@@ -168,20 +171,10 @@ impl Upstreams {
     }
 
     fn config(&self, durability: &str) -> String {
-        let (openai, anthropic) = (self.openai.address, self.anthropic.address);
+        let anthropic = self.anthropic.address;
+        let bench = config_for(durability, self.openai.address);
         format!(
-            r#"[gateway]
-observability.durability = "{durability}"
-
-[models.bench]
-routing = ["up"]
-
-[models.bench.providers.up]
-type = "openai"
-model_name = "bench"
-api_base = "http://{openai}/v1"
-api_key_location = "none"
-
+            r#"{bench}
 [models.translated]
 routing = ["up"]
 
@@ -203,8 +196,26 @@ api_key_location = "none"
     }
 }
 
+/// A configuration with one model, whose provider is an upstream that speaks OpenAI's protocol.
+pub(super) fn config_for(durability: &str, openai: SocketAddr) -> String {
+    format!(
+        r#"[gateway]
+observability.durability = "{durability}"
+
+[models.bench]
+routing = ["up"]
+
+[models.bench.providers.up]
+type = "openai"
+model_name = "bench"
+api_base = "http://{openai}/v1"
+api_key_location = "none"
+"#
+    )
+}
+
 /// A call's body. Anthropic's protocol takes the same one.
-fn body(model: &str, stream: bool, paced: bool) -> String {
+pub(super) fn body(model: &str, stream: bool, paced: bool) -> String {
     let pace = if paced { mock::PACED } else { "" };
     let text = "Tell me, in a few sentences, what a harbour town sounds like before dawn.";
     let stream = if stream { r#","stream":true"# } else { "" };

@@ -26,5 +26,6 @@ pub use kept::routes as kept_routes;
 /// Says who runs the tasks that the doors queue.
 pub fn handle(tasks: &Arc<Tasks>, app: &WeakApp, concurrency: usize) {
     responses::handle(tasks, app);
+    model_manager::handle(tasks, app);
     crate::batches::handle(tasks, app, concurrency);
 }

@@ -10,7 +10,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use sabir_engine::{CallOptions, Facts, Failure, call::CacheOptions};
-use sabir_types::{Error, ErrorKind, Map, Protocol, Result, Uuid, Value};
+use sabir_types::{Error, ErrorKind, Map, Protocol, Result, Uuid, Value, Warning};
 use serde_json::json;
 
 use super::extension::{self, Reader};
@@ -91,8 +91,13 @@ pub fn set_facts(headers: &mut HeaderMap, facts: &Facts) {
     if facts.cached {
         headers.insert("x-sabir-cached", HeaderValue::from_static("true"));
     }
-    if !facts.warnings.is_empty() {
-        let list: Vec<Value> = facts.warnings.iter().map(|w| json!({"param": w.param, "message": w.message})).collect();
+    set_warnings(headers, &facts.warnings);
+}
+
+/// What was left out, by name.
+pub fn set_warnings(headers: &mut HeaderMap, warnings: &[Warning]) {
+    if !warnings.is_empty() {
+        let list: Vec<Value> = warnings.iter().map(|w| json!({"param": w.param, "message": w.message})).collect();
         set(headers, "x-sabir-warnings", &Value::from(list).to_string());
     }
 }

@@ -171,6 +171,8 @@ async fn what_is_wrong_with_a_line_is_told_by_its_number() {
     };
     let mut stream: Value = serde_json::from_str(&line("s", "x")).unwrap();
     stream["body"]["stream"] = true.into();
+    let mut secret: Value = serde_json::from_str(&line("t", "x")).unwrap();
+    secret["body"]["tensorzero::credentials"] = json!({"key": "x"});
     let all = [
         line("same", "x"),
         "{".into(),
@@ -181,6 +183,7 @@ async fn what_is_wrong_with_a_line_is_told_by_its_number() {
         with("/body/model", json!("nobody")),
         with("/body", json!([])),
         stream.to_string(),
+        secret.to_string(),
         "{\"method\":\"POST\"}".into(),
     ];
     let file = upload(gateway.addr, "", &all.join("\n")).await;
@@ -203,7 +206,8 @@ async fn what_is_wrong_with_a_line_is_told_by_its_number() {
             (7, "model_not_found", Some("body.model")),
             (8, "invalid_type", Some("body")),
             (9, "invalid_value", Some("body.stream")),
-            (10, "missing_required_parameter", Some("custom_id")),
+            (10, "invalid_value", Some("body.tensorzero::credentials")),
+            (11, "missing_required_parameter", Some("custom_id")),
         ]
     );
     let empty = upload(gateway.addr, "", "\n\n").await;
@@ -554,6 +558,14 @@ async fn batches_are_the_providers_when_somebody_says_so() {
         let answer = send(gateway.addr, &head, "", b"").await.json();
         assert_eq!(answer["line"], line(path));
     }
+    // And a file that is of no use to the gateway itself.
+    let vision = form("vision", b"x", &[]);
+    let answer = send(gateway.addr, "POST /v1/files", FORM, &vision).await.json();
+    assert_eq!(answer["line"], line("POST /v1/files"));
+    let seen = upstream.seen().pop().unwrap();
+    assert!(seen.body == vision && seen.header("content-length") == Some(&vision.len().to_string()));
+    let kept = send(gateway.addr, "POST /v1/files", &format!("{FORM}x-sabir-batch: own\r\n"), &vision).await.json();
+    assert_eq!(kept["purpose"], "vision");
     let wrong = send(gateway.addr, "GET /v1/files", "x-sabir-batch: both\r\n", b"").await.error(400);
     assert_eq!(wrong["param"], "x-sabir-batch");
     let provider = Gateway::with_env(&format!("[gateway.batches]\nmode = \"provider\"\n{own}"), &env).await;

@@ -183,7 +183,7 @@ async fn bytes_of_the_same_protocol_go_through() {
     let reply = said_natively("fine").to_string();
     let upstream = Upstream::always(vec![json(200, &reply)]).await;
     let gateway = Gateway::start(&native(&upstream)).await;
-    let body = "{ \"input\":[ {\"role\":\"user\",\"content\":\"h\\u0069\"}],\"zz\":1.50, \"model\" : \"m\",\n\"previous_response_id\":\"resp_0d4b654a05c1a7a70069deb79f81b88197a19f61e394151ecc\" }";
+    let body = "{ \"input\":[ {\"role\":\"user\",\"content\":\"h\\u0069\"}],\"zz\":1.50, \"background\": false, \"model\" : \"m\",\n\"previous_response_id\":\"resp_0d4b654a05c1a7a70069deb79f81b88197a19f61e394151ecc\" }";
     let mut client = gateway.client().await;
     client.write(&post("/v1/responses", "", body.as_bytes())).await;
     let answer = client.answer().await;

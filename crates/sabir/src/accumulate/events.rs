@@ -233,6 +233,12 @@ impl ChatEventStream {
         self.events.so_far()
     }
 
+    /// What the model said, as a value of this type; after the last event of a request that asked
+    /// for it with [`crate::schema::strict_of`].
+    pub fn parsed<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        crate::parse::said(&self.so_far()?)
+    }
+
     /// The next event; `None` at the end.
     pub async fn next(&mut self) -> Option<Result<ChatEvent>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await

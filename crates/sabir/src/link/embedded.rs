@@ -2,7 +2,7 @@
 //!
 //! Invariants: callers in this process need no key; the ledger is flushed before the link is closed.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::Router;
 use http::{Request, Response, uri::PathAndQuery};
@@ -19,6 +19,7 @@ use super::{Incoming, Outgoing};
 use crate::error::{Error, Result};
 
 pub(crate) struct EmbeddedLink {
+    engine: Arc<Engine>,
     router: Router,
     base: String,
     ledger: Option<Arc<SqliteLedger>>,
@@ -37,7 +38,7 @@ impl EmbeddedLink {
         let rows = ledger.clone().map(|ledger| ledger as Arc<dyn Ledger>);
         let engine = Engine::new(config, env, rows)
             .map_err(|e| Error::Config(format!("the engine could not be started: {}", e.message())))?;
-        Ok(Self { router: serve::router(App::new(engine)), base, ledger })
+        Ok(Self { router: serve::router(App::new(engine.clone())), engine, base, ledger })
     }
 
     pub(super) async fn send(&self, mut request: Request<Outgoing>) -> Result<Response<Incoming>> {
@@ -47,6 +48,10 @@ impl EmbeddedLink {
             let uri = whole.parse().map_err(|_| Error::Request(format!("`{path}` is not a path")))?;
             *request.uri_mut() = uri;
         }
+        // The first call is the first to be in a runtime for certain.
+        if let Some(tasks) = self.engine.tasks() {
+            tasks.start();
+        }
         let request = request.map(axum::body::Body::new);
         let response = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
         Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
@@ -54,6 +59,10 @@ impl EmbeddedLink {
 
     pub(super) async fn close(&self) -> Result<()> {
         let Some(ledger) = self.ledger.clone() else { return Ok(()) };
+        // What still runs goes on when the next engine opens the file.
+        if let Some(tasks) = self.engine.tasks() {
+            tasks.shutdown(Duration::ZERO).await;
+        }
         let flushed = ledger.flush().await;
         // Closing waits for the threads of the ledger.
         let closed = tokio::task::spawn_blocking(move || ledger.close()).await;

@@ -4,11 +4,13 @@
 //! same rows.
 
 use http::{HeaderValue, Method};
+use sabir_types::Value;
+use serde::de::DeserializeOwned;
 
-use crate::{call::Spec, error::Result, path};
+use crate::{error::Result, path, spec::Spec};
 
 /// One endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Endpoint {
     /// The resource, like `vector_stores.files`.
     pub resource: &'static str,
@@ -20,6 +22,22 @@ pub struct Endpoint {
     pub path: &'static str,
     /// What goes out and comes back: `json`, `form`, `binary`, `cursor` and others.
     pub kind: &'static str,
+    /// Whether an answer can be read as what the method gives, or why not.
+    #[doc(hidden)]
+    pub reads: fn(&[u8]) -> std::result::Result<(), String>,
+}
+
+/// Whether an answer, or each item of a page, can be read as this type.
+pub(super) fn reads<T: DeserializeOwned>(body: &[u8], is_page: bool) -> std::result::Result<(), String> {
+    let value: Value = serde_json::from_slice(body).map_err(|e| e.to_string())?;
+    let items = match value {
+        Value::Object(mut members) if is_page => match members.remove("data") {
+            Some(Value::Array(items)) => items,
+            _ => return Err("there is no list `data`".to_owned()),
+        },
+        other => vec![other],
+    };
+    items.into_iter().try_for_each(|item| serde_json::from_value::<T>(item).map(drop).map_err(|e| e.to_string()))
 }
 
 /// The call of a row.
@@ -54,7 +72,7 @@ pub(super) fn spec(
 macro_rules! resources {
     ($table:ident $($(#[$about:meta])* $name:ident $label:literal $beta:tt {
         $(> $child:ident: $kind:ident;)*
-        $($row:ident $http:ident $path:literal ($($param:ident),*) $how:ident $(-> $type:ty)?;)*
+        $($row:ident $http:ident $path:literal ($($param:ident),*) $how:ident $(-> $type:ident)?;)*
     })*) => {
         $(
             $(#[$about])*
@@ -81,9 +99,21 @@ macro_rules! resources {
                 method: stringify!($http),
                 path: $path,
                 kind: stringify!($how),
+                reads: resources!(@reads $how $($type)?),
             },
         )*)*];
     };
+
+    // What has no type of its own is read by hand, or not at all.
+    (@reads $how:ident) => { |_| Ok(()) };
+    (@reads $how:ident Nothing) => { |_| Ok(()) };
+    (@reads single $type:ty) => { |body| crate::resources::table::reads::<$type>(body, true) };
+    (@reads cursor $type:ty) => { |body| crate::resources::table::reads::<$type>(body, true) };
+    (@reads last $type:ty) => { |body| crate::resources::table::reads::<$type>(body, true) };
+    (@reads next $type:ty) => { |body| crate::resources::table::reads::<$type>(body, true) };
+    (@reads token $type:ty) => { |body| crate::resources::table::reads::<$type>(body, true) };
+    (@reads json_single $type:ty) => { |body| crate::resources::table::reads::<$type>(body, true) };
+    (@reads $how:ident $type:ty) => { |body| crate::resources::table::reads::<$type>(body, false) };
 
     (@beta []) => { None };
     (@beta [$beta:literal]) => { Some($beta) };
@@ -113,7 +143,7 @@ macro_rules! resources {
         #[doc = concat!("`", stringify!($http), " ", $path, "`, with anything that serializes to a JSON object")]
         pub fn $row(&self $(, $param: &str)*, body: impl serde::Serialize) -> crate::Call<$type, C> {
             let spec = resources!(@spec $http $path ($($param),*) $beta);
-            let spec = spec.and_then(|spec| Ok(spec.json(crate::call::streamed(body, false)?)));
+            let spec = spec.and_then(|spec| Ok(spec.json(crate::spec::streamed(body, false)?)));
             crate::Call::new(self.0.clone(), spec)
         }
     };
@@ -149,7 +179,7 @@ macro_rules! resources {
             &self $(, $param: &str)*, body: impl serde::Serialize,
         ) -> C::Reply<C::Flow<crate::EventStream<$type>>> {
             let spec = resources!(@spec $http $path ($($param),*) $beta);
-            let spec = spec.and_then(|spec| Ok(spec.json(crate::call::streamed(body, true)?)));
+            let spec = spec.and_then(|spec| Ok(spec.json(crate::spec::streamed(body, true)?)));
             crate::Call::<Value, C>::new(self.0.clone(), spec).stream_as(crate::EventStream::new)
         }
     };

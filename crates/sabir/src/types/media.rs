@@ -1,4 +1,4 @@
-//! Pictures, sound, and what may be said.
+//! Pictures, sound, what may be said, and what fits best.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sabir_types::{Map, Value};
@@ -60,6 +60,28 @@ records! {
         model: String,
         /// One for each that was asked about.
         results: Vec<Moderation>,
+    }
+
+    /// Documents in the order in which they fit a question.
+    RerankList {
+        /// Its id.
+        id: Option<String>,
+        /// The model.
+        model: Option<String>,
+        /// The documents, the best one first.
+        results: Vec<Ranked>,
+        /// What it took.
+        usage: Option<Value>,
+    }
+
+    /// How well a document fits.
+    Ranked {
+        /// Which one it is, counted from 0 as they were asked.
+        index: i64,
+        /// How well it fits; more is better.
+        relevance_score: f64,
+        /// The document, if it was asked for.
+        document: Option<Value>,
     }
 
     /// What is thought of one.

@@ -28,7 +28,7 @@ pub use file::{
 pub use inference::{ContentBlock, InferenceChunk, InferenceRequest, InferenceResponse, InferenceUsage};
 pub use job::{Batch, FineTuningCheckpoint, FineTuningEvent, FineTuningJob, RequestCounts};
 pub use listing::{InferenceList, ListInferencesRequest, StoredInference};
-pub use media::{Image, ImageList, Moderation, ModerationList, Transcription};
+pub use media::{Image, ImageList, Moderation, ModerationList, Ranked, RerankList, Transcription};
 pub use model::{Model, ModelList};
 pub use response::{OutputItem, OutputPart, Response, ResponseUsage};
 

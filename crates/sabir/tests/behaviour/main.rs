@@ -6,7 +6,9 @@
 
 mod calls;
 mod failures;
+mod media;
 mod script;
+mod straight;
 mod streams;
 mod wire;
 

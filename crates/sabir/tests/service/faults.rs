@@ -212,6 +212,7 @@ fn all_of_it_ends_even_if_something_always_comes() {
     std::thread::spawn(move || {
         use std::io::Write;
         let (mut stream, _) = listener.accept().unwrap();
+        assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
         stream.write_all(Reply::events("").as_bytes()).unwrap();
         while stream.write_all(b": still here\n\n").is_ok() {
             std::thread::sleep(Duration::from_millis(20));

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Awaitable, Callable, Coroutine, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
 from .._native import Client, Outcome, Stream, Upload
-from .._waiting import Waiter
+from .._waiting import Waiter, next_of
 
 T = TypeVar("T")
 Body = Union[bytes, Upload, None]
@@ -93,8 +93,7 @@ class Loop:
         """The next piece of an answer."""
         if not isinstance(stream, Stream):
             return await stream.step(self.is_async)  # type: ignore[no-any-return]
-        waiter = Waiter(asyncio.get_running_loop())
-        return await waiter.wait(stream.start_next(waiter.done))
+        return await next_of(stream)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -11,7 +11,7 @@ use sabir_engine::{Answer, Facts, FrameStream};
 use sabir_types::{Error, ErrorKind, Map, Result, Warning, new_id};
 use tokio::time::Instant;
 
-use super::{ENDPOINT, dialect::Dialect, item::Item, parse, parse::Ask, proto::ModelResponseItem, render};
+use super::{ENDPOINT, dialect::Dialect, item::Item, parse, parse::Ask, proto::ModelResponseItem, render, tasks};
 use crate::{app::App, doors::shared};
 
 /// What is known about a call from around it.
@@ -86,13 +86,24 @@ pub(super) async fn run(
     around: &Around,
     until: Option<Instant>,
 ) -> Result<Outcome, Late> {
-    let (call, ask) = match item.and_then(|item| parse::call(app, item, around)) {
-        Ok(parsed) => parsed,
-        Err(error) => {
-            app.metrics().failed(ENDPOINT, error.kind());
-            let item = render::failed(&error, &nameless(around, custom_id));
-            return Ok(Outcome::Whole(Box::new(item), HeaderMap::new()));
+    let refused = |error: Error| {
+        app.metrics().failed(ENDPOINT, error.kind());
+        let item = render::failed(&error, &nameless(around, custom_id.clone()));
+        Ok(Outcome::Whole(Box::new(item), HeaderMap::new()))
+    };
+    let item = match item {
+        Ok(item) if tasks::wants(&item) => {
+            return match tasks::submit(app, item, around).await {
+                Ok((item, headers)) => Ok(Outcome::Whole(Box::new(item), headers)),
+                Err(error) => refused(error),
+            };
         }
+        Ok(item) => item,
+        Err(error) => return refused(error),
+    };
+    let (call, ask) = match parse::call(app, item, around) {
+        Ok(parsed) => parsed,
+        Err(error) => return refused(error),
     };
     let until = sooner(until, ask.timeout);
     let Some(answer) = within(until, Box::pin(app.engine().run(call))).await else { return Err(Late(ask)) };

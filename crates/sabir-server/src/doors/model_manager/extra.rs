@@ -2,8 +2,10 @@
 //!
 //! Invariant: a whole number is an integer again, since a `Struct` knows doubles only.
 
-use prost_types::{Struct, Value as Wire, value::Kind};
+use prost_types::{ListValue, Struct, Value as Wire, value::Kind};
 use sabir_types::{Error, Map, Result, Value};
+
+use super::proto::ModelRequestItem;
 
 /// Beyond it a double is not a 64-bit integer any more.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
@@ -11,6 +13,34 @@ const WHOLE: f64 = 9_007_199_254_740_992.0;
 /// Reads parameters.
 pub(super) fn object(extra: Struct) -> Result<Map<String, Value>> {
     members(extra, "extra")
+}
+
+/// A call as a client writes it: `json` holds its parameters.
+pub fn message(provider: &str, invoke_type: &str, json: &str) -> ModelRequestItem {
+    let body: Map<String, Value> = serde_json::from_str(json).unwrap_or_default();
+    let stream = body.get("stream").is_some_and(|stream| stream == true);
+    ModelRequestItem {
+        provider: provider.to_owned(),
+        invoke_type: invoke_type.to_owned(),
+        stream,
+        extra: Some(wired(body)),
+        ..ModelRequestItem::default()
+    }
+}
+
+fn wired(object: Map<String, Value>) -> Struct {
+    fn one(value: Value) -> Wire {
+        let kind = match value {
+            Value::Null => Kind::NullValue(0),
+            Value::Bool(flag) => Kind::BoolValue(flag),
+            Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or_default()),
+            Value::String(text) => Kind::StringValue(text),
+            Value::Array(items) => Kind::ListValue(ListValue { values: items.into_iter().map(one).collect() }),
+            Value::Object(members) => Kind::StructValue(wired(members)),
+        };
+        Wire { kind: Some(kind) }
+    }
+    Struct { fields: object.into_iter().map(|(name, value)| (name, one(value))).collect() }
 }
 
 fn members(object: Struct, path: &str) -> Result<Map<String, Value>> {
@@ -46,8 +76,6 @@ fn value(wire: Wire, path: &str) -> Result<Value> {
 
 #[cfg(test)]
 mod tests {
-    use prost_types::ListValue;
-
     use super::*;
 
     fn wire(kind: Kind) -> Wire {

@@ -3,7 +3,13 @@
 //! Invariants: the same callers are let in, and an answer says the same; what goes wrong with a call
 //! is said in its item, and a status is for what never became one.
 
-use axum::{Router, body::Body, extract::State, response::Response, routing::post};
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, State},
+    response::Response,
+    routing::{get, post},
+};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use sabir_engine::Frame;
@@ -15,9 +21,10 @@ use super::{
     ENDPOINT, auth,
     calls::{self, Around, Outcome, Running},
     item::{self, Item, Who},
-    proto::ModelResponseItem,
+    proto::{GetTaskStatusResponse, ModelResponseItem},
     render,
     stream::{Timed, Writer},
+    tasks,
 };
 use crate::{
     app::App,
@@ -33,12 +40,17 @@ const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// Its routes, to be mounted at the root.
 pub fn routes() -> Router<App> {
-    Router::new().route("/v1/invoke", post(invoke)).route("/v1/batch-invoke", post(batch_invoke))
+    Router::new()
+        .route("/v1/invoke", post(invoke))
+        .route("/v1/batch-invoke", post(batch_invoke))
+        .route("/v1/task-status/{id}", get(task_status))
+        .route("/v1/batch-task-status", post(batch_task_status))
 }
 
 /// Whether a path is one of this door's.
 pub fn owns(path: &str) -> bool {
-    path.ends_with("/v1/invoke") || path.ends_with("/v1/batch-invoke")
+    let own = ["/v1/invoke", "/v1/batch-invoke", "/v1/batch-task-status"];
+    own.iter().any(|own| path.ends_with(own)) || path.contains("/v1/task-status/")
 }
 
 async fn invoke(State(app): State<App>, request: Request<Body>) -> Response {
@@ -73,6 +85,38 @@ async fn batch_invoke(State(app): State<App>, request: Request<Body>) -> Respons
     let answers = calls::batch(&app, items, &around).await;
     let result = Batch { request_id: &around.request_id, responses: answers.iter().map(Shown::of).collect() };
     named(json(StatusCode::OK, &Results { results: [result] }), &around)
+}
+
+async fn task_status(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let mut around = Around::of(&headers, None);
+    let found = async {
+        around.caller = auth::admit(&app, &headers).await?;
+        let found = tasks::status(&app, &id, around.caller.as_deref()).await?;
+        found.ok_or_else(|| Error::new(ErrorKind::NotFound, tasks::missing(&id)))
+    };
+    match found.await {
+        Ok(status) => named(json(StatusCode::OK, &Task::of(&status)), &around),
+        Err(error) => refused(&app, &error, &around),
+    }
+}
+
+async fn batch_task_status(State(app): State<App>, request: Request<Body>) -> Response {
+    let (around, mut object) = match read(&app, request).await {
+        Ok(read) => read,
+        Err(refused) => return refused,
+    };
+    let found = async {
+        let ids = serde_json::from_value(object.remove("task_ids").unwrap_or_default())
+            .map_err(|_| Error::bad_request("`task_ids`: expected an array of strings").with_param("task_ids"))?;
+        tasks::statuses(&app, ids, around.caller.as_deref()).await
+    };
+    match found.await {
+        Ok(all) => {
+            let shown = Statuses { tasks: all.iter().map(Task::of).collect() };
+            named(json(StatusCode::OK, &shown), &around)
+        }
+        Err(error) => refused(&app, &error, &around),
+    }
 }
 
 /// Lets a caller in, and reads what they sent.
@@ -123,6 +167,7 @@ pub fn error_response(error: &Error) -> Response {
         ErrorKind::Timeout => StatusCode::REQUEST_TIMEOUT,
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorKind::Connection | ErrorKind::Upstream | ErrorKind::BadUpstream => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     };
     json(status, &Shown::of(&item))
@@ -140,7 +185,7 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response {
 
 /// An item as clients read it.
 #[derive(Serialize)]
-struct Shown<'a> {
+pub(super) struct Shown<'a> {
     content: &'a str,
     usage: Option<&'a RawValue>,
     raw_response: Option<&'a RawValue>,
@@ -150,7 +195,7 @@ struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn of(item: &'a ModelResponseItem) -> Self {
+    pub(super) fn of(item: &'a ModelResponseItem) -> Self {
         let raw = |text: &'a str| serde_json::from_str(text).ok();
         Self {
             content: &item.content,
@@ -161,6 +206,44 @@ impl<'a> Shown<'a> {
             request_id: item.request_id.as_deref(),
         }
     }
+}
+
+/// A task's status as clients read it.
+#[derive(Serialize)]
+struct Task<'a> {
+    task_id: &'a str,
+    provider: &'a str,
+    channel: &'a str,
+    invoke_type: &'a str,
+    model: &'a str,
+    status: &'a str,
+    created_at: Option<&'a str>,
+    completed_at: Option<&'a str>,
+    result_data: Option<&'a RawValue>,
+    error_message: Option<&'a str>,
+}
+
+impl<'a> Task<'a> {
+    fn of(status: &'a GetTaskStatusResponse) -> Self {
+        let said = |text: &'a String| Some(text.as_str()).filter(|text| !text.is_empty());
+        Self {
+            task_id: &status.task_id,
+            provider: &status.provider,
+            channel: &status.channel,
+            invoke_type: &status.invoke_type,
+            model: &status.model,
+            status: &status.status,
+            created_at: said(&status.created_at),
+            completed_at: said(&status.completed_at),
+            result_data: serde_json::from_str(&status.result_data).ok(),
+            error_message: said(&status.error_message),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Statuses<'a> {
+    tasks: Vec<Task<'a>>,
 }
 
 #[derive(Serialize)]

@@ -3,6 +3,7 @@
 //! Invariant: after this nobody asks which way it came.
 
 use sabir_types::{Error, Map, Result, Value};
+use serde::{Deserialize, Serialize};
 
 use super::{extra, proto};
 
@@ -10,7 +11,7 @@ use super::{extra, proto};
 const NOT_GIVEN: &str = "NOT_GIVEN";
 
 /// One call.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Item {
     pub(super) provider: String,
     pub(super) channel: String,
@@ -24,7 +25,7 @@ pub(super) struct Item {
 }
 
 /// Who asks, and for whom.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Who {
     pub(super) org_id: String,
     pub(super) user_id: String,

@@ -20,13 +20,18 @@ mod raw;
 mod render;
 mod service;
 mod stream;
+mod tasks;
 mod tools;
 
 use anyhow::{Context, Result};
 use axum::Router;
 
-pub use self::http::{error_response, owns, routes};
 use self::{auth::Guarded, proto::model_service_server::ModelServiceServer};
+pub use self::{
+    extra::message,
+    http::{error_response, owns, routes},
+    tasks::handle,
+};
 use crate::app::App;
 
 /// Its name in the metrics.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderName, HeaderValue};
 use sabir_engine::{Call, CallOptions, Source, call::Filtered, plan::HeaderChange};
-use sabir_types::{Error, ErrorKind, Map, Operation, Request, Result, Value, new_id};
+use sabir_types::{Error, Map, Operation, Request, Result, Value, new_id};
 use sabir_wire::{anthropic, gemini as google, openai, responses};
 
 use super::{
@@ -166,16 +166,11 @@ fn tags(item: &Item, around: &Around) -> Vec<(String, String)> {
 
 /// Members that ask for something that is not here.
 fn refuse(body: &mut Map<String, Value>, left_out: &mut Vec<String>) -> Result<()> {
-    if body.get("enable_async_task").and_then(Value::as_bool) == Some(true) {
-        let message =
-            "`enable_async_task`: calls in the background are not supported: wait for the answer, or stream it";
-        return Err(Error::new(ErrorKind::NotImplemented, message).with_param("enable_async_task"));
-    }
     if body.contains_key("extra_query") {
         return Err(Error::unsupported("extra_query", "`extra_query`: a provider's address cannot be added to"));
     }
     body.remove("enable_async_task");
-    // They are about calls in the background, which this is not.
+    // They are about calls in the background. Nobody is called back from here.
     for name in ["callback_url", "idempotency_key"] {
         if body.remove(name).is_some() {
             left_out.push(name.to_owned());

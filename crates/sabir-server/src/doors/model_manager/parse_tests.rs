@@ -51,10 +51,8 @@ fn a_request_without_messages_is_refused() {
 }
 
 #[test]
-fn background_and_addresses_are_refused_by_name() {
+fn addresses_are_refused_and_the_rest_is_named() {
     let mut left_out = Vec::new();
-    let error = refuse(&mut object(json!({"enable_async_task": true})), &mut left_out).unwrap_err();
-    assert_eq!((error.kind(), error.param()), (ErrorKind::NotImplemented, Some("enable_async_task")));
     let error = refuse(&mut object(json!({"extra_query": {"a": "b"}})), &mut left_out).unwrap_err();
     assert_eq!(error.param(), Some("extra_query"));
     let mut body =

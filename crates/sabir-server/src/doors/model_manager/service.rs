@@ -17,6 +17,7 @@ use super::{
     item::Item,
     proto::{self, ModelResponseItem, model_service_server::ModelService},
     stream::Items,
+    tasks,
 };
 use crate::{app::App, doors::shared};
 
@@ -63,26 +64,25 @@ impl ModelService for Service {
         &self,
         request: Request<proto::GetTaskStatusRequest>,
     ) -> Result<Response<proto::GetTaskStatusResponse>, Status> {
-        Err(Status::not_found(no_task(&request.get_ref().task_id)))
+        let caller = around(&request).caller;
+        let id = &request.get_ref().task_id;
+        let status = tasks::status(&self.0, id, caller.as_deref()).await.map_err(unavailable)?;
+        status.map(Response::new).ok_or_else(|| Status::not_found(tasks::missing(id)))
     }
 
     async fn batch_get_task_status(
         &self,
         request: Request<proto::BatchGetTaskStatusRequest>,
     ) -> Result<Response<proto::BatchGetTaskStatusResponse>, Status> {
-        let unknown = |task_id: String| proto::GetTaskStatusResponse {
-            error_message: no_task(&task_id),
-            status: "failed".to_owned(),
-            task_id,
-            ..proto::GetTaskStatusResponse::default()
-        };
-        let tasks = request.into_inner().task_ids.into_iter().map(unknown).collect();
+        let caller = around(&request).caller;
+        let ids = request.into_inner().task_ids;
+        let tasks = tasks::statuses(&self.0, ids, caller.as_deref()).await.map_err(unavailable)?;
         Ok(Response::new(proto::BatchGetTaskStatusResponse { tasks }))
     }
 }
 
-fn no_task(id: &str) -> String {
-    format!("no task `{id}`: calls do not run in the background here")
+fn unavailable(error: sabir_types::Error) -> Status {
+    Status::unavailable(error.message())
 }
 
 fn respond(items: ItemStream, headers: HeaderMap, around: &Around) -> Response<ItemStream> {

@@ -61,7 +61,7 @@ pub(super) async fn complete(app: &App, caller: Option<&str>, body: Bytes) -> Re
         return Err(Error::bad_request(message).with_param("conversation"));
     }
     let refers = memmem::find(&body, b"\"item_reference\"").is_some();
-    if previous.is_none() && conversation.is_none() && !refers && seen.background.is_none() {
+    if previous.is_none() && conversation.is_none() && !refers && !background {
         return Ok(Complete { body, ..Complete::default() });
     }
     let mut before = Vec::new();

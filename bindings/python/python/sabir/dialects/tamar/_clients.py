@@ -19,7 +19,7 @@ from ..._native import Client, Outcome
 from ..._native import Stream as NativeStream
 from ..._requests import Settings
 from ..._sync import Sabir
-from ..._waiting import Waiter
+from ..._waiting import Waiter, next_of
 from ._jwt import Tokens
 from .exceptions import InvalidResponseException, TamarModelException, throw
 from .schemas import BaseResponse, BatchModelRequest, BatchModelResponse, ModelRequest, ModelResponse
@@ -198,8 +198,7 @@ class AsyncInvocation:
         stream = self._stream
         assert stream is not None
         while True:
-            waiter = Waiter(asyncio.get_running_loop())
-            piece = _piece(await waiter.wait(stream.start_next(waiter.done)), self._call.request_id)
+            piece = _piece(await next_of(stream), self._call.request_id)
             if piece is None:
                 return
             yield piece

@@ -9,7 +9,7 @@ from typing import Any, AsyncIterator, Awaitable, Callable, Iterator, Mapping, O
 
 from ..._native import Outcome
 from ..._requests import StrPath
-from ..._waiting import Waiter
+from ..._waiting import Waiter, next_of
 from . import _calls
 from ._calls import BaseTensorZeroGateway, Parse, read, read_chunk
 from ._errors import TensorZeroInternalError, throw
@@ -172,9 +172,7 @@ class _AsyncChunks(AsyncIterator[InferenceChunk]):
     async def __anext__(self) -> InferenceChunk:
         if self._over:
             raise StopAsyncIteration
-        waiter = Waiter(asyncio.get_running_loop())
-        # Who is cancelled meanwhile may go on: nothing of the stream is lost by that.
-        outcome = await waiter.wait(self._native.start_next(waiter.done))
+        outcome = await next_of(self._native)
         self._over = True
         chunk: Optional[InferenceChunk] = read_chunk(outcome)
         if chunk is None:

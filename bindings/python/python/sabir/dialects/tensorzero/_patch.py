@@ -14,7 +14,7 @@ from typing import Any, AsyncIterator, Dict, Iterator, Optional, Tuple, TypeVar
 from ..._native import Client, Outcome
 from ..._native import Stream as NativeStream
 from ..._requests import StrPath
-from ..._waiting import Waiter
+from ..._waiting import Waiter, next_of
 from . import _calls
 from ._errors import TensorZeroInternalError
 
@@ -82,14 +82,14 @@ def _library(client: Any) -> Any:
 
 def _options(request: Any) -> Dict[str, object]:
     timeouts = request.extensions.get("timeout", {})
-    stream = b'"stream":true' in request.content.replace(b" ", b"")
     headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _LEFT_OUT]
     return {
         "headers": headers,
         "timeout": float(timeouts.get("read") or _calls.DEFAULT_TIMEOUT),
         # The patched client tries again itself.
         "retries": 0,
-        "stream": stream,
+        # Whatever comes goes on as it came.
+        "stream": "bytes",
     }
 
 
@@ -107,13 +107,13 @@ def _response(library: Any, request: Any, outcome: Outcome, stream: Any) -> Any:
     return library.Response(outcome.status or 200, headers=headers, request=request, **body)
 
 
-def _event(library: Any, outcome: Outcome) -> bytes:
-    """An event as it goes over a wire; nothing at the end, which has an event of its own."""
+def _piece(library: Any, outcome: Outcome) -> Optional[bytes]:
+    """The next piece of a body; nothing at its end."""
     if outcome.kind == "end":
-        return b""
+        return None
     if outcome.kind != "ok":
         raise library.ReadError(outcome.message or outcome.kind)
-    return b"data: " + (outcome.body or b"") + b"\n\n"
+    return outcome.body or b""
 
 
 def _transport(library: Any, native: Client) -> Any:
@@ -122,11 +122,8 @@ def _transport(library: Any, native: Client) -> Any:
             self._stream = stream
 
         def __iter__(self) -> Iterator[bytes]:
-            while True:
-                event = _event(library, self._stream.next())
-                yield event or b"data: [DONE]\n\n"
-                if not event:
-                    return
+            while (piece := _piece(library, self._stream.next())) is not None:
+                yield piece
 
         def close(self) -> None:
             self._stream.close()
@@ -146,12 +143,8 @@ def _async_transport(library: Any, native: Client) -> Any:
             self._stream = stream
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            while True:
-                waiter = Waiter(asyncio.get_running_loop())
-                event = _event(library, await waiter.wait(self._stream.start_next(waiter.done)))
-                yield event or b"data: [DONE]\n\n"
-                if not event:
-                    return
+            while (piece := _piece(library, await next_of(self._stream))) is not None:
+                yield piece
 
         async def aclose(self) -> None:
             self._stream.close()
