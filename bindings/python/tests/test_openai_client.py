@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, AsyncIterator, Dict, Iterator, List
 
 import pytest
@@ -438,6 +439,14 @@ def test_several_clients_share_what_sends(server: Server) -> None:
         openai.DefaultHttpxClient(verify=False)
     with pytest.raises((TypeError, ssl.SSLError), match="verify"):
         openai.DefaultHttpxClient(verify=ssl.create_default_context())
+
+
+def test_threads_share_a_client(server: Server, client: OpenAI) -> None:
+    server.usual = lambda seen: Said(completion(seen.json["model"]))
+    with ThreadPoolExecutor(max_workers=20) as pool:
+        create = client.chat.completions.create
+        answers = pool.map(lambda at: create(model=f"m{at}", messages=[]).choices[0].message.content, range(100))
+        assert list(answers) == [f"m{at}" for at in range(100)]
 
 
 def test_a_proxy(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
