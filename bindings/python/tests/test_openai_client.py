@@ -60,6 +60,7 @@ def test_variables_stand_in_for_arguments(server: Server, monkeypatch: pytest.Mo
     assert got["authorization"] == "Bearer from there"
     assert (got["openai-organization"], got["openai-project"]) == ("org", "pro")
     assert (got["x-one"], got["x-two"], got["accept"]) == ("1", "2", "application/json")
+    assert got["user-agent"].startswith("sabir-python/")
     with OpenAI(api_key="said", organization="other", base_url=server.url) as client:
         ask(client)
     assert (server.last.headers["authorization"], server.last.headers["openai-organization"]) == ("Bearer said", "other")
