@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import pickle
 from typing import Any, Dict, Iterator, List, Tuple
@@ -218,6 +219,7 @@ def test_objects_keep_all_and_tell_null_from_missing(server: Server, client: Ope
     assert answer.to_json().startswith('{\n  "id": "c"')
     assert json.loads(answer.model_dump_json(exclude_none=True)).keys() == {"id", "object", "choices", "odd"}
     assert "Choice(index=0" in repr(answer)
+    assert dict(answer)["id"] == "c" and copy.deepcopy(answer) == answer == copy.copy(answer)
     answer.choices[0].message.content = "changed"
     assert answer.to_dict()["choices"][0]["message"]["content"] == "changed"
     client.chat.completions.create(model="m", messages=[answer.choices[0].message])

@@ -40,6 +40,9 @@ _NESTED: Dict[str, Dict[str, str]] = {
     "ParsedResponse": {"usage": "ResponseUsage", "error": "ResponseError"},
 }
 
+#: What Python asks to find out whether something is a mapping.
+_ASKED = ("get", "items", "keys", "values")
+
 
 class ApiObject(Object):
     """JSON with attributes; those below it are such objects too."""
@@ -64,7 +67,7 @@ class ApiObject(Object):
                     value = data[key]
                     break
             else:
-                if name in _words():
+                if name in _words() and name not in _ASKED:
                     return None
                 raise AttributeError(f"{type(self).__name__} has no member {name!r}")
         if not isinstance(value, (dict, list)):
