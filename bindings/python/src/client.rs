@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use pyo3::{exceptions::PyValueError, prelude::*};
-use sabir::{Error, HeaderMap, Method, Sabir, StatusCode};
+use sabir::{Error, HeaderMap, Method, Sabir, StatusCode, Timeouts};
 use tokio::runtime::{Handle, Runtime};
 
 use crate::{
@@ -45,11 +45,29 @@ struct Running {
 #[pyo3(from_item_all)]
 struct Options {
     headers: Pairs,
-    timeout: Option<f64>,
+    timeout: Option<Silence>,
     retries: Option<u32>,
     /// `True` for the events of a stream with an end marker, `"events"` for those of any stream with
     /// their names, `"bytes"` for the body piece by piece.
     stream: Mode,
+}
+
+/// How many seconds of silence are allowed: of any kind, or when reading and when writing.
+#[derive(FromPyObject)]
+enum Silence {
+    Any(f64),
+    Each(f64, f64),
+}
+
+/// What a connection needs beside its address.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Connecting {
+    roots: Option<Vec<u8>>,
+    connect: Option<f64>,
+    proxy: Option<String>,
+    /// Whether the proxies count that the environment names.
+    environment: bool,
 }
 
 /// How the answer is read.
@@ -85,14 +103,24 @@ impl Client {
         url: &str,
         key: Option<&str>,
         headers: Pairs,
-        roots: Option<&[u8]>,
+        connecting: Connecting,
     ) -> PyResult<(Option<Self>, Option<Outcome>)> {
         let mut builder = Sabir::http(url).header("user-agent", concat!("sabir-python/", env!("CARGO_PKG_VERSION")));
         if let Some(key) = key {
             builder = builder.key(key);
         }
-        if let Some(roots) = roots {
+        if let Some(roots) = &connecting.roots {
             builder = builder.root_certificates(roots);
+        }
+        match connecting.proxy {
+            Some(proxy) => builder = builder.proxy(proxy),
+            None if !connecting.environment => builder = builder.without_proxy(),
+            None => {}
+        }
+        match connecting.connect.map(duration).transpose() {
+            Ok(None) => {}
+            Ok(Some(connect)) => builder = builder.timeouts(Timeouts { connect, ..Timeouts::default() }),
+            Err(error) => return Ok((None, Some(Outcome::error(&error)))),
         }
         for (name, value) in &headers {
             builder = builder.header(name, value);
@@ -220,18 +248,22 @@ impl Client {
             Some(running) => (running.client.clone(), running.runtime.handle().clone()),
             None => return Err(Error::Closed),
         };
-        if let Some(seconds) = options.timeout {
-            // `inf` is how Python says that there is no limit; a century does.
-            let timeout = Duration::try_from_secs_f64(seconds.min(3.2e9))
-                .map_err(|_| Error::Request("timeout: expected seconds, from 0".to_owned()))?;
-            client = client.with_timeout(timeout);
+        let mut settings = sabir::Options::new();
+        match options.timeout {
+            None => {}
+            Some(Silence::Any(seconds)) => settings = settings.timeout(duration(seconds)?),
+            Some(Silence::Each(read, write)) => {
+                let (read, write) = (duration(read)?, duration(write)?);
+                settings = settings.timeouts(Timeouts { read, write, ..Timeouts::default() });
+            }
         }
         if let Some(retries) = options.retries {
-            client = client.with_retries(retries);
+            settings = settings.retries(retries);
         }
-        for (name, value) in &options.headers {
-            client = client.with_header(name, value)?;
+        for (name, value) in options.headers {
+            settings = settings.header(name, value);
         }
+        client = client.with_options(settings)?;
         let method: Method = method.parse().map_err(|_| Error::Request(format!("`{method}` is not a method")))?;
         let (body, mode, inside) = (body.map(Payload::bytes), options.stream, runtime.clone());
         // A call does not keep the client: who lets go of that ends its calls.
@@ -254,6 +286,12 @@ impl Client {
         };
         Ok((runtime, call))
     }
+}
+
+fn duration(seconds: f64) -> sabir::Result<Duration> {
+    // `inf` is how Python says that there is no limit; a century does.
+    Duration::try_from_secs_f64(seconds.min(3.2e9))
+        .map_err(|_| Error::Request("timeout: expected seconds, from 0".to_owned()))
 }
 
 impl Drop for Shared {

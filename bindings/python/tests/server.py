@@ -101,7 +101,7 @@ class Server:
 
     def stream(self, *events: Any, done: bool = True, **headers: str) -> None:
         """Prepares a stream: JSON, or pairs of a name and JSON."""
-        self.say(sse(events, done), kind="text/event-stream", **headers)
+        self.prepared.append(Said(sse(events, done), 200, "text/event-stream", **headers))
 
     @property
     def last(self) -> Seen:

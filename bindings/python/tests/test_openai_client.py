@@ -10,7 +10,8 @@ import ssl
 import subprocess
 import sys
 import time
-from typing import Any, Dict, Iterator, List
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, AsyncIterator, Dict, Iterator, List
 
 import pytest
 from server import Said, Server, completion
@@ -59,6 +60,7 @@ def test_variables_stand_in_for_arguments(server: Server, monkeypatch: pytest.Mo
     assert got["authorization"] == "Bearer from there"
     assert (got["openai-organization"], got["openai-project"]) == ("org", "pro")
     assert (got["x-one"], got["x-two"], got["accept"]) == ("1", "2", "application/json")
+    assert got["user-agent"].startswith("sabir-python/")
     with OpenAI(api_key="said", organization="other", base_url=server.url) as client:
         ask(client)
     assert (server.last.headers["authorization"], server.last.headers["openai-organization"]) == ("Bearer said", "other")
@@ -100,7 +102,7 @@ def test_a_key_that_a_function_gives_is_asked_for_with_each_attempt(server: Serv
 
     asyncio.run(main())
     assert server.last.headers["authorization"] == "Bearer later"
-    with OpenAI(api_key=key, base_url=server.url) as client, pytest.raises(TypeError, match="not async"):  # type: ignore[arg-type]
+    with OpenAI(api_key=key, base_url=server.url) as client, pytest.raises(TypeError, match="not async"):
         ask(client)
 
 
@@ -198,7 +200,7 @@ def test_timeouts_by_phase() -> None:
     assert Timeout(60.0, read=5.0, connect=2.0).as_dict() == {"connect": 2.0, "read": 5.0, "write": 60.0, "pool": 60.0}
     with pytest.raises(ValueError, match="default"):
         Timeout(read=3)
-    assert openai.DEFAULT_TIMEOUT == Timeout(600, connect=5.0)
+    assert OpenAI(api_key="k").timeout == Timeout(600, connect=5.0)
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 529])
@@ -438,6 +440,150 @@ def test_several_clients_share_what_sends(server: Server) -> None:
         openai.DefaultHttpxClient(verify=False)
     with pytest.raises((TypeError, ssl.SSLError), match="verify"):
         openai.DefaultHttpxClient(verify=ssl.create_default_context())
+
+
+def test_threads_share_a_client(server: Server, client: OpenAI) -> None:
+    server.usual = lambda seen: Said(completion(seen.json["model"]))
+    with ThreadPoolExecutor(max_workers=20) as pool:
+        create = client.chat.completions.create
+        answers = pool.map(lambda at: create(model=f"m{at}", messages=[]).choices[0].message.content, range(100))
+        assert list(answers) == [f"m{at}" for at in range(100)]
+
+
+def test_a_proxy(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's server is the proxy: a proxy is asked for whole addresses."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    there = "http://gateway.invalid:8083/v1"
+    ways: List[Any] = [
+        openai.DefaultHttpxClient(proxy=server.origin),
+        openai.DefaultHttpxClient(proxies=server.origin, transport=openai.httpx.HTTPTransport(local_address="0.0.0.0")),
+    ]
+    monkeypatch.setenv("http_proxy", server.origin)
+    for sender in [*ways, None]:
+        with OpenAI(api_key="k", base_url=there, http_client=sender, max_retries=0) as client:
+            ask(client)
+        assert server.last.target == f"{there}/chat/completions"
+    with OpenAI(
+        api_key="k", base_url=there, max_retries=0, http_client=openai.DefaultHttpxClient(trust_env=False)
+    ) as client:
+        with pytest.raises(openai.APIConnectionError):
+            ask(client)
+    with pytest.raises(ValueError, match="local_address"):
+        openai.DefaultHttpxClient(transport=openai.httpx.HTTPTransport(local_address="10.0.0.1"))
+    with pytest.warns(UserWarning, match="limits"):
+        openai.DefaultHttpxClient(limits=openai.httpx.Limits(max_connections=1))
+    with pytest.raises(openai.APIStatusError):
+        server.say(status=307, location="/v1/there")
+        ask(OpenAI(api_key="k", base_url=server.url, http_client=openai.DefaultHttpxClient(follow_redirects=False)))
+
+
+class OwnResponse:
+    """An answer of an HTTP client of the caller's."""
+
+    def __init__(self, status: int, headers: Dict[str, str], pieces: List[bytes]) -> None:
+        self.status_code = status
+        self.headers = headers
+        self.pieces = pieces
+        self.closed = False
+
+    def read(self) -> bytes:
+        return b"".join(self.pieces)
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        yield from self.pieces
+
+    async def aread(self) -> bytes:
+        return b"".join(self.pieces)
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            yield piece
+
+    def close(self) -> None:
+        self.closed = True
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class OwnClient:
+    """An HTTP client of the caller's, of the shape that `httpx` has."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked: List[Dict[str, Any]] = []
+        self.is_closed = False
+
+    def build_request(self, method: str, url: str, **more: Any) -> Any:
+        self.asked.append({"method": method, "url": url, **more})
+        return self.asked[-1]
+
+    def send(self, request: Any, *, stream: bool) -> Any:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class OwnAsyncClient(OwnClient):
+    async def send(self, request: Any, *, stream: bool) -> Any:
+        return super().send(request, stream=stream)
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+class ReadTimeout(Exception):
+    pass
+
+
+def own_answers() -> List[Any]:
+    kind = {"content-type": "application/json", "x-request-id": "r"}
+    events = [b'data: {"choices": [{"ind', b'ex": 0}]}\n\ndata: {"choices": []}\n\n', b"data: [DONE]\n\n"]
+    return [
+        OwnResponse(429, {**kind, "retry-after-ms": "1"}, [b"{}"]),
+        OwnResponse(200, kind, [b'{"id": ', b'"c"}']),
+        OwnResponse(200, {"content-type": "text/event-stream"}, events),
+        OwnResponse(404, kind, [b'{"error": {"message": "no"}}']),
+        ReadTimeout("late"),
+        OwnResponse(200, {"content-type": "text/event-stream"}, [events[0]]),
+    ]
+
+
+def test_the_callers_own_http_client() -> None:
+    own = OwnClient(*own_answers())
+    with OpenAI(api_key="k", base_url="http://a.test/v1", http_client=own) as client:
+        assert ask(client)._request_id == "r"
+        first = own.asked[0]
+        assert (first["method"], first["url"], first["timeout"]) == ("POST", "http://a.test/v1/chat/completions", 600.0)
+        assert first["content"] == b'{"model":"m","messages":[]}' and ("authorization", "Bearer k") in first["headers"]
+        assert [len(piece.choices) for piece in ask(client, stream=True)] == [1, 0]
+        with pytest.raises(openai.NotFoundError, match="no"):
+            ask(client)
+        once = client.with_options(max_retries=0)
+        with pytest.raises(openai.APITimeoutError) as raised:
+            ask(once)
+        assert isinstance(raised.value.__cause__, ReadTimeout)
+        with pytest.raises(openai.APIConnectionError):
+            list(ask(once, stream=True))
+    assert own.is_closed
+
+    async def main() -> None:
+        own = OwnAsyncClient(*own_answers())
+        async with AsyncOpenAI(api_key="k", base_url="http://a.test/v1", http_client=own) as client:
+            assert (await ask(client)).id == "c"
+            stream = await ask(client, stream=True)
+            assert [len(piece.choices) async for piece in stream] == [1, 0]
+            with pytest.raises(openai.NotFoundError):
+                await ask(client)
+        assert own.is_closed
+
+    asyncio.run(main())
 
 
 def test_a_gateway_in_this_process() -> None:

@@ -172,7 +172,7 @@ def test_calls_of_tools_as_they_grow(server: Server, client: OpenAI) -> None:
     )
     with stream_of(client, tools=[tool]) as stream:
         events = [event for event in stream if event.type.startswith("tool_calls") or event.type.endswith("done")]
-    assert [event.type.rpartition(".")[2] for event in events] == ["done", *["delta"] * 3, "delta", "done", "done"]
+    assert [event.type.rpartition(".")[2] for event in events] == ["delta", "done", *["delta"] * 3, "done", "done"]
     assert events[2].parsed_arguments == {} and events[3].parsed_arguments == {"n": 1}
     done = events[5], events[6]
     assert [(event.name, event.index, event.arguments, event.parsed_arguments) for event in done] == [
@@ -251,10 +251,11 @@ def test_the_arguments_of_a_call_as_a_value(server: Server, client: OpenAI) -> N
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_answers_that_cannot_be_read(server: Server, client: OpenAI, streamed: bool) -> None:
-    for finish, kind in (
-        ("length", openai.LengthFinishReasonError),
-        ("content_filter", openai.ContentFilterFinishReasonError),
-    ):
+    kinds: Dict[str, Any] = {
+        "length": openai.LengthFinishReasonError,
+        "content_filter": openai.ContentFilterFinishReasonError,
+    }
+    for finish, kind in kinds.items():
         if streamed:
             server.stream(chunk({"content": "{"}), chunk({}, finish))
             with pytest.raises(kind), stream_of(client, response_format=City) as stream:

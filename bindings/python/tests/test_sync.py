@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from conftest import MESSAGES
 
-from sabir import RequestError, Sabir
+from sabir import NotFoundError, RequestError, Sabir
 from sabir.types import ChatCompletion, Message
 
 
@@ -158,3 +158,18 @@ def until_kept(client: Sabir, inference: str) -> None:
             return
         time.sleep(0.02)
     pytest.fail("the call did not end")
+
+
+def test_openais_calls_that_the_gateway_answers_itself(client: Sabir) -> None:
+    made = client.files.create(file=("in.jsonl", b"{}"), purpose="batch")
+    assert made.id in [file.id for file in client.files.list()] and client.files.content(made.id).content == b"{}"
+    assert client.files.delete(made.id).deleted is True
+    answer = client.responses.create(model="echo", input="Hello there")
+    assert answer.output_text == "Hello there"
+    with client.responses.stream(model="echo", input="Hello there") as stream:
+        assert stream.get_final_response().output_text == "Hello there"
+    with client.chat.completions.stream(model="echo", messages=MESSAGES) as events:
+        assert events.get_final_completion().choices[0].message.content == "Hello there"
+    with pytest.raises(NotFoundError) as raised:
+        client.fine_tuning.jobs.retrieve("none")
+    assert raised.value.status_code == 404

@@ -233,8 +233,11 @@ async fn head(
         };
         (after(at, allowed), Elapsed { phase, after: allowed })
     };
+    // What is waited for changes while nobody looks: the sending ends, and from then on the silence counts.
+    let look = clock.timeouts.read.min(clock.timeouts.write);
     loop {
-        if let Ok(answer) = tokio::time::timeout_at(limit().0, &mut sending).await {
+        let until = limit().0.min(after(tokio::time::Instant::now(), look));
+        if let Ok(answer) = tokio::time::timeout_at(until, &mut sending).await {
             return answer;
         }
         let (until, elapsed) = limit();

@@ -23,7 +23,7 @@ class SabirApi(Api):
         super().__init__(is_async)
         self._client = client
 
-    def link(self, origin: Optional[str] = None) -> Client:
+    def link(self, origin: Optional[str] = None, connect: Optional[float] = None) -> Client:
         return self._client._native
 
     def target(self, request: Request) -> str:

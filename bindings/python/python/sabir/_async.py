@@ -65,13 +65,18 @@ class AsyncSabir(Verbs, Surface):
         timeout: float = DEFAULT_TIMEOUT,
         max_retries: int = DEFAULT_RETRIES,
         root_certificates: Optional[bytes] = None,
+        proxy: Optional[str] = None,
+        trust_env: bool = True,
     ) -> AsyncSabir:
         """A client of the gateway at an address like `http://127.0.0.1:3000`.
 
         `timeout` is how many seconds the gateway may say nothing; `root_certificates` are
-        certificates in PEM to trust beside the usual ones.
+        certificates in PEM to trust beside the usual ones. Unless there is a `proxy`, those count
+        that the environment names (`https_proxy` and the like), if `trust_env` says so.
         """
-        native = _requests.http_client(url, api_key, headers, root_certificates)
+        native = _requests.http_client(
+            url, api_key, headers, root_certificates, proxy=proxy, environment=trust_env
+        )
         return cls(native, Settings(timeout, max_retries))
 
     @classmethod

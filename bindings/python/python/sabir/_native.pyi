@@ -56,7 +56,7 @@ def retry_delay(status: Optional[int], headers: _Pairs, done: int) -> Optional[f
 class Client:
     @staticmethod
     def http(
-        url: str, key: Optional[str], headers: _Pairs, roots: Optional[bytes]
+        url: str, key: Optional[str], headers: _Pairs, connecting: _Options
     ) -> Tuple[Optional[Client], Optional[Outcome]]: ...
     @staticmethod
     def embedded(

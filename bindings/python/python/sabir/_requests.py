@@ -81,9 +81,18 @@ def model_path(model: str) -> str:
 
 
 def http_client(
-    url: str, api_key: Optional[str], headers: Optional[Mapping[str, str]], root_certificates: Optional[bytes]
+    url: str,
+    api_key: Optional[str],
+    headers: Optional[Mapping[str, str]],
+    root_certificates: Optional[bytes],
+    *,
+    connect: Optional[float] = None,
+    proxy: Optional[str] = None,
+    environment: bool = True,
 ) -> Client:
-    return _made(Client.http(url, api_key, pairs(headers), root_certificates))
+    """A client at an address. Without a `proxy`, those of the environment count, if it does."""
+    connecting = {"roots": root_certificates, "connect": connect, "proxy": proxy, "environment": environment}
+    return _made(Client.http(url, api_key, pairs(headers), connecting))
 
 
 def embedded_client(

@@ -24,9 +24,6 @@ Pairs = List[Tuple[str, str]]
 
 #: How often an answer may say that something is elsewhere.
 _MOVES = 20
-#: What stands for no limit.
-_FOREVER = float("inf")
-
 
 class Api:
     """A client as the calls see it. What differs between clients is overridden."""
@@ -38,8 +35,8 @@ class Api:
 
     # What clients differ in.
 
-    def link(self, origin: Optional[str] = None) -> Client:
-        """What sends: to this client's server, or to another."""
+    def link(self, origin: Optional[str] = None, connect: Optional[float] = None) -> Client:
+        """What sends: to this client's server, or to another; `connect` is how long connecting may take."""
         raise NotImplementedError
 
     def target(self, request: Request) -> str:
@@ -53,6 +50,10 @@ class Api:
     async def headers(self, request: Request) -> Dict[str, Any]:
         """The headers that this client sends with a call. Asked for anew when it is tried again."""
         raise NotImplementedError
+
+    def follows(self) -> bool:
+        """Whether it goes where an answer says that something is."""
+        return True
 
     def patience(self) -> Any:
         """The timeout of calls that say nothing about it."""
@@ -178,7 +179,8 @@ class Api:
         """Sends a call until its answer is a success."""
         body, kind = await self._body(request)
         path, origin, verb = self.target(request), self.origin(), request.verb
-        limit = running.seconds(self.patience() if isinstance(request.timeout, NotGiven) else request.timeout)
+        patience = self.patience() if isinstance(request.timeout, NotGiven) else request.timeout
+        silence, connect = running.silence(patience), running.connecting(patience)
         retries = self.retries() if request.max_retries is None else request.max_retries
         done = moved = 0
         while True:
@@ -191,12 +193,12 @@ class Api:
                 headers.append(("x-sabir-retry-count", str(done)))
             options = {
                 "headers": headers,
-                "timeout": _FOREVER if limit is None else limit,
+                "timeout": silence,
                 "retries": 0,
                 "stream": mode,
             }
             began = time.monotonic()
-            link = self.link(origin if origin != self.origin() else None)
+            link = self.link(origin if origin != self.origin() else None, connect)
             outcome = await self.runner.call(link, verb, path, body, options)
             elapsed = time.monotonic() - began
             if outcome.kind in ("ok", "status"):
@@ -204,7 +206,7 @@ class Api:
             if outcome.kind == "ok":
                 return self, request, url, outcome, done, elapsed
             where = _elsewhere(outcome, url)
-            if where is not None and moved < _MOVES:
+            if where is not None and moved < _MOVES and self.follows():
                 moved += 1
                 if outcome.status in (301, 302, 303) and verb not in ("GET", "HEAD"):
                     verb, body, kind = "GET", None, None

@@ -118,6 +118,14 @@ retrieve GET /assistants/{assistant_id} Assistant
 update POST /assistants/{assistant_id} Assistant
 list GET /assistants cursor:Assistant
 delete DELETE /assistants/{assistant_id} AssistantDeleted
+[beta.chatkit.sessions] beta=chatkit_beta=v1
+create POST /chatkit/sessions ChatSession needs=user,workflow
+cancel POST /chatkit/sessions/{session_id}/cancel ChatSession bare
+[beta.chatkit.threads] beta=chatkit_beta=v1
+retrieve GET /chatkit/threads/{thread_id} ChatKitThread
+list GET /chatkit/threads conversation:ChatKitThread
+delete DELETE /chatkit/threads/{thread_id} ThreadDeleteResponse
+list_items GET /chatkit/threads/{thread_id}/items conversation:Data
 [beta.realtime.sessions] beta=assistants=v2
 create POST /realtime/sessions SessionCreateResponse
 [beta.realtime.transcription_sessions] beta=assistants=v2

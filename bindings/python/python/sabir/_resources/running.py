@@ -10,7 +10,7 @@ import asyncio
 import inspect
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Awaitable, Callable, Coroutine, List, Mapping, Optional, Sequence, TypeVar, Union
+from typing import Any, Awaitable, Callable, Coroutine, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
 from .._native import Client, Outcome, Stream, Upload
 from .._waiting import Waiter, next_of
@@ -137,9 +137,22 @@ def runner(is_async: bool) -> Any:
     return Loop() if is_async else Threads()
 
 
-def seconds(timeout: Any) -> Optional[float]:
-    """The longest silence that a timeout allows; nothing for no limit. Timeouts by phase give their `read`."""
+#: What stands for no limit.
+FOREVER = float("inf")
+
+
+def silence(timeout: Any) -> Union[float, Tuple[float, float]]:
+    """The longest silence that a timeout allows: any, or when reading and when writing."""
+    if timeout is None:
+        return FOREVER
+    if isinstance(timeout, (int, float)):
+        return float(timeout)
+    read, write = (FOREVER if phase is None else float(phase) for phase in (timeout.read, timeout.write))
+    return read, write
+
+
+def connecting(timeout: Any) -> Optional[float]:
+    """How long opening a connection may take, if a timeout says it of its own."""
     if timeout is None or isinstance(timeout, (int, float)):
-        return timeout
-    read: Optional[float] = timeout.read
-    return read
+        return None
+    return FOREVER if timeout.connect is None else float(timeout.connect)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Dict, FrozenSet, List, Optional, Tuple
 
-from . import rows
-
 _PARAMETER = re.compile(r"{(\w+)}")
 
 
@@ -53,6 +51,10 @@ class Table:
     def __init__(self) -> None:
         self.calls: Dict[str, Dict[str, Row]] = {}
         self.below: Dict[str, List[str]] = {}
+        # Most programs import more than they call: the table is there when the first call is looked for.
+        from . import rows
+
+        self._aliases = rows.ALIASES
         self._read(rows.ROWS)
         for alias in rows.ALIASES:
             self._place(alias)
@@ -81,7 +83,7 @@ class Table:
 
             self._has_admin = True
             self._read(rows_admin.ROWS)
-        for alias, place in rows.ALIASES.items():
+        for alias, place in self._aliases.items():
             if resource == alias or resource.startswith(alias + "."):
                 return place + resource[len(alias) :]
         return resource

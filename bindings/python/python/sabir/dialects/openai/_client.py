@@ -50,9 +50,12 @@ class DialectApi(Api):
         super().__init__(is_async)
         self.client = client
 
-    def link(self, origin: Optional[str] = None) -> Native:
-        link: Native = self.client._http.link(self.origin() if origin is None else origin)
+    def link(self, origin: Optional[str] = None, connect: Optional[float] = None) -> Native:
+        link: Native = self.client._http.link(self.origin() if origin is None else origin, connect)
         return link
+
+    def follows(self) -> bool:
+        return bool(self.client._http.follow_redirects)
 
     def origin(self) -> str:
         return self.client._base.origin()
@@ -68,7 +71,7 @@ class DialectApi(Api):
 
     async def headers(self, request: Request) -> Dict[str, Any]:
         client = self.client
-        headers: Dict[str, Any] = {"User-Agent": f"{type(client).__name__}/Python sabir"}
+        headers: Dict[str, Any] = {}
         if client.organization is not None:
             headers["OpenAI-Organization"] = client.organization
         if client.project is not None:
@@ -193,7 +196,7 @@ class BaseClient(Verbs, Surface):
             return given
         from ._httpx_link import HttpxSender
 
-        return HttpxSender(given, self._is_async)
+        return given if isinstance(given, HttpxSender) else HttpxSender(given, self._is_async)
 
     # What may be asked and changed.
 
@@ -238,7 +241,8 @@ class BaseClient(Verbs, Surface):
 
     @property
     def user_agent(self) -> str:
-        return f"{type(self).__name__}/Python sabir"
+        """How this client introduces itself; the version comes after it."""
+        return "sabir-python"
 
     def copy(self: C, **changes: Any) -> C:
         """Another client that shares the connections. `default_headers` and `default_query` are merged with this one's;

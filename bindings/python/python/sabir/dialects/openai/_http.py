@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import warnings
 from typing import Any, Dict, Optional, Tuple, Union
 
 from ... import _requests
@@ -113,9 +115,28 @@ AsyncHTTPTransport = HTTPTransport
 
 
 class DefaultHttpxClient:
-    """What a client sends with: connections, certificates, a proxy. Several clients may share one."""
+    """What a client sends with: connections, certificates, a proxy. Several clients may share one.
+
+    With a `transport` of `httpx`, it is that package's client.
+    """
 
     is_async = False
+
+    def __new__(cls, *_: Any, **options: Any) -> Any:
+        transport = options.get("transport")
+        if transport is None or isinstance(transport, HTTPTransport):
+            return super().__new__(cls)
+        import importlib
+
+        package = importlib.import_module(type(transport).__module__.partition(".")[0])
+        if not hasattr(package, "AsyncClient"):
+            # A transport of somebody's own, of the shape that `httpx` has.
+            package = importlib.import_module("httpx")
+        proxies = options.pop("proxies", None)
+        if proxies is not None:
+            options["proxy"] = _proxy(proxies)
+        options.setdefault("follow_redirects", True)
+        return (package.AsyncClient if cls.is_async else package.Client)(**options)
 
     def __init__(
         self,
@@ -140,17 +161,27 @@ class DefaultHttpxClient:
         self._local = own.local_address if own else None
         self._roots = _roots(verify if own is None else own.verify)
         self._trust_env = trust_env
-        self._links: Dict[str, Client] = {}
+        if self._local not in (None, "0.0.0.0", "::"):
+            raise ValueError("local_address: which of this machine's addresses is used cannot be chosen")
+        if limits is not None:
+            warnings.warn("limits: connections are opened as calls need them; these limits do not count", stacklevel=2)
+        self._links: Dict[Tuple[str, Optional[float]], Client] = {}
+        self._lock = threading.Lock()
         self._closed = False
 
-    def link(self, origin: str) -> Client:
+    def link(self, origin: str, connect: Optional[float] = None) -> Client:
         """What sends to a server."""
-        found = self._links.get(origin)
-        if found is None:
-            found = self._links[origin] = _requests.http_client(origin, None, None, self._roots)
-            if self._closed:
-                found.close()
-        return found
+        # Two for one server would not do: whoever is let go of ends its calls.
+        with self._lock:
+            found = self._links.get((origin, connect))
+            if found is None:
+                found = _requests.http_client(
+                    origin, None, None, self._roots, connect=connect, proxy=self._proxy, environment=self._trust_env
+                )
+                self._links[origin, connect] = found
+                if self._closed:
+                    found.close()
+            return found
 
     @property
     def is_closed(self) -> bool:
@@ -193,10 +224,11 @@ class Embedded(DefaultHttpxClient):
 
     def __init__(self, native: Client) -> None:
         super().__init__()
-        self._links = {"": native}
+        self._native = native
+        self._links = {("", None): native}
 
-    def link(self, origin: str) -> Client:
-        return self._links[""]
+    def link(self, origin: str, connect: Optional[float] = None) -> Client:
+        return self._native
 
 
 def _proxy(told: Any) -> Optional[str]:

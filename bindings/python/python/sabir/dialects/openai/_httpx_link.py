@@ -6,6 +6,7 @@ import inspect
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ..._native import EventReader
+from ..._resources.encode import NOT_GIVEN
 
 
 class Ended:
@@ -49,7 +50,8 @@ class HttpxLink:
 
     async def send(self, verb: str, path: str, body: Any, options: Mapping[str, Any]) -> Ended:
         """Sends; what the client gives is awaited if it can be."""
-        seconds = options["timeout"]
+        told = options["timeout"]
+        seconds = told[0] if isinstance(told, tuple) else told
         request = self._client.build_request(
             verb,
             self._origin + path,
@@ -157,9 +159,15 @@ class HttpxSender:
             )
         self.client = client
         self.headers: Dict[str, str] = {}
+        #: The client follows them itself, if it is to.
+        self.follow_redirects = False
+        told = getattr(client, "timeout", None)
+        # Five seconds of everything are what these clients have if nobody said anything.
+        usual = {getattr(told, phase, 5.0) for phase in ("connect", "read", "write", "pool")} == {5.0}
+        self.timeout: Any = NOT_GIVEN if told is None or usual else told
         self._links: Dict[str, HttpxLink] = {}
 
-    def link(self, origin: str) -> Any:
+    def link(self, origin: str, connect: Optional[float] = None) -> Any:
         """What sends to a server."""
         if origin not in self._links:
             self._links[origin] = HttpxLink(self.client, origin)
