@@ -202,10 +202,10 @@ def test_a_method_that_is_not_there(client):
     "ask",
     [
         lambda client: client.completions.create(model="gpt", prompt="x"),
-        lambda client: client.files.list(),
-        lambda client: client.batches.list(),
+        lambda client: client.fine_tuning.jobs.list(),
+        lambda client: client.uploads.cancel("upload_1"),
     ],
-    ids=["completions", "files", "batches"],
+    ids=["completions", "fine-tuning", "uploads"],
 )
 def test_what_is_not_there_says_so(client, ask):
     with pytest.raises(openai.APIStatusError) as caught:
