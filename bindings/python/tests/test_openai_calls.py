@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
+import pickle
 from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
@@ -217,10 +219,27 @@ def test_objects_keep_all_and_tell_null_from_missing(server: Server, client: Ope
     assert answer.to_json().startswith('{\n  "id": "c"')
     assert json.loads(answer.model_dump_json(exclude_none=True)).keys() == {"id", "object", "choices", "odd"}
     assert "Choice(index=0" in repr(answer)
+    assert dict(answer)["id"] == "c" and copy.deepcopy(answer) == answer == copy.copy(answer)
     answer.choices[0].message.content = "changed"
     assert answer.to_dict()["choices"][0]["message"]["content"] == "changed"
     client.chat.completions.create(model="m", messages=[answer.choices[0].message])
     assert server.last.json["messages"] == [{"role": "assistant", "content": "changed"}]
+
+
+def test_what_was_changed_is_sent(server: Server, client: OpenAI) -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    answer = completion()
+    answer["choices"][0]["message"] = {"role": "assistant", "tool_calls": [call]}
+    server.say(answer)
+    message = client.chat.completions.create(model="m", messages=[]).choices[0].message
+    message.tool_calls[0].function.name = "g"
+    message.tool_calls.append(openai.BaseModel(id="b"))
+    message.note = "kept"
+    client.chat.completions.create(model="m", messages=[message])
+    changed = {**call, "function": {"name": "g", "arguments": "{}"}}
+    sent = {"role": "assistant", "tool_calls": [changed, {"id": "b"}], "note": "kept"}
+    assert server.last.json["messages"] == [sent]
+    assert pickle.loads(pickle.dumps(message)).to_dict() == sent == message.model_copy().to_dict()
 
 
 def test_names_that_python_cannot_spell(server: Server, client: OpenAI) -> None:

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, AsyncIterator, Dict, Iterator, List
 
 import pytest
@@ -59,6 +60,7 @@ def test_variables_stand_in_for_arguments(server: Server, monkeypatch: pytest.Mo
     assert got["authorization"] == "Bearer from there"
     assert (got["openai-organization"], got["openai-project"]) == ("org", "pro")
     assert (got["x-one"], got["x-two"], got["accept"]) == ("1", "2", "application/json")
+    assert got["user-agent"].startswith("sabir-python/")
     with OpenAI(api_key="said", organization="other", base_url=server.url) as client:
         ask(client)
     assert (server.last.headers["authorization"], server.last.headers["openai-organization"]) == ("Bearer said", "other")
@@ -438,6 +440,14 @@ def test_several_clients_share_what_sends(server: Server) -> None:
         openai.DefaultHttpxClient(verify=False)
     with pytest.raises((TypeError, ssl.SSLError), match="verify"):
         openai.DefaultHttpxClient(verify=ssl.create_default_context())
+
+
+def test_threads_share_a_client(server: Server, client: OpenAI) -> None:
+    server.usual = lambda seen: Said(completion(seen.json["model"]))
+    with ThreadPoolExecutor(max_workers=20) as pool:
+        create = client.chat.completions.create
+        answers = pool.map(lambda at: create(model=f"m{at}", messages=[]).choices[0].message.content, range(100))
+        assert list(answers) == [f"m{at}" for at in range(100)]
 
 
 def test_a_proxy(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ Nothing is checked and nothing is lost. A member that objects of this API may ha
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, Type
@@ -39,6 +40,9 @@ _NESTED: Dict[str, Dict[str, str]] = {
     "ParsedResponse": {"usage": "ResponseUsage", "error": "ResponseError"},
 }
 
+#: What Python asks to find out whether something is a mapping.
+_ASKED = ("get", "items", "keys", "values")
+
 
 class ApiObject(Object):
     """JSON with attributes; those below it are such objects too."""
@@ -63,7 +67,7 @@ class ApiObject(Object):
                     value = data[key]
                     break
             else:
-                if name in _words():
+                if name in _words() and name not in _ASKED:
                     return None
                 raise AttributeError(f"{type(self).__name__} has no member {name!r}")
         if not isinstance(value, (dict, list)):
@@ -140,7 +144,8 @@ class ApiObject(Object):
         **_: Any,
     ) -> Dict[str, Any]:
         """The members as plain values. Those that did not come are not there, whatever else is asked for."""
-        members = plain({**self._data, **{n: v for n, v in self._made.items() if n not in self._data}})
+        # What was handed out may have been changed since.
+        members = plain({**self._data, **self._made})
         if exclude_none:
             members = _without_nulls(members)
         return {
@@ -247,6 +252,8 @@ def plain(value: Any) -> Any:
     dump: Optional[Callable[..., Any]] = getattr(value, "model_dump", None)
     if dump is not None and not isinstance(value, type):
         return dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
     return value
 
 

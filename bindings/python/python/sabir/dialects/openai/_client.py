@@ -71,7 +71,7 @@ class DialectApi(Api):
 
     async def headers(self, request: Request) -> Dict[str, Any]:
         client = self.client
-        headers: Dict[str, Any] = {"User-Agent": f"{type(client).__name__}/Python sabir"}
+        headers: Dict[str, Any] = {}
         if client.organization is not None:
             headers["OpenAI-Organization"] = client.organization
         if client.project is not None:
@@ -241,7 +241,8 @@ class BaseClient(Verbs, Surface):
 
     @property
     def user_agent(self) -> str:
-        return f"{type(self).__name__}/Python sabir"
+        """How this client introduces itself; the version comes after it."""
+        return "sabir-python"
 
     def copy(self: C, **changes: Any) -> C:
         """Another client that shares the connections. `default_headers` and `default_query` are merged with this one's;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from typing import Any, Dict, Optional, Tuple, Union
 
@@ -165,19 +166,22 @@ class DefaultHttpxClient:
         if limits is not None:
             warnings.warn("limits: connections are opened as calls need them; these limits do not count", stacklevel=2)
         self._links: Dict[Tuple[str, Optional[float]], Client] = {}
+        self._lock = threading.Lock()
         self._closed = False
 
     def link(self, origin: str, connect: Optional[float] = None) -> Client:
         """What sends to a server."""
-        found = self._links.get((origin, connect))
-        if found is None:
-            found = _requests.http_client(
-                origin, None, None, self._roots, connect=connect, proxy=self._proxy, environment=self._trust_env
-            )
-            self._links[origin, connect] = found
-            if self._closed:
-                found.close()
-        return found
+        # Two for one server would not do: whoever is let go of ends its calls.
+        with self._lock:
+            found = self._links.get((origin, connect))
+            if found is None:
+                found = _requests.http_client(
+                    origin, None, None, self._roots, connect=connect, proxy=self._proxy, environment=self._trust_env
+                )
+                self._links[origin, connect] = found
+                if self._closed:
+                    found.close()
+            return found
 
     @property
     def is_closed(self) -> bool:
