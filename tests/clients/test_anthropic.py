@@ -419,11 +419,6 @@ def test_wrong_requests(claude, gateway):
     assert (got.status, got.json["error"]["type"]) == (405, "invalid_request_error")
 
 
-def test_batches_are_refused(claude):
-    with pytest.raises(anthropic.APIStatusError, match="batches"):
-        claude.messages.batches.list()
-
-
 def test_errors_in_streams(claude, gateway, upstream):
     error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
     upstream.stream(*claude_events("Hello")[:4], ("error", error))

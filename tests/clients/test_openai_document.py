@@ -230,6 +230,11 @@ def test_all_that_the_gateways_own_tests_send():
         one = json.loads(line)
         if path := paths.get(one["model"]):
             seen.add((one["door"], path))
+            for item in one["body"]["input"] if path == "/responses" else []:
+                # The document wants an id. With it the server insists on the very item that followed, so a sealed
+                # thought goes without.
+                if isinstance(item, dict) and item.get("type") == "reasoning" and item.get("encrypted_content"):
+                    item.setdefault("id", "rs_0")
             body = json.dumps(one["body"]).encode()
             found = DOCUMENT.wrong("POST", path, {"content-type": "application/json"}, body)
             wrong += [f"{one['door']}, {one['scenario']}: {what}" for what in found]

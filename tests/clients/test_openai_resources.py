@@ -227,8 +227,8 @@ def same(request, got) -> None:
 
 
 def compare(sent: list, arrived: list) -> None:
-    # A helper may keep a file first, which is a door of the gateway's own.
-    if len(sent) > 1:
+    # A helper may hand in a file first: it depends on what for whether the gateway keeps that itself.
+    if len(sent) > len(arrived) > 0:
         sent = [request for request in sent if not request.url.path.endswith("/v1/files")]
     assert len(sent) == len(arrived) > 0, (sent, arrived)
     for request, got in zip(sent, arrived):

@@ -30,6 +30,8 @@ def document() -> str | None:
 DOCUMENT = document()
 pytestmark = [
     pytest.mark.tamar,
+    # Each example is a process of its own, which takes a while to load all that the client brings along.
+    pytest.mark.timeout(120),
     pytest.mark.skipif(DOCUMENT is None, reason="SABIR_SEEDS holds no document of the client"),
 ]
 BLOCKS = re.findall(r"```python\n(.*?)```", DOCUMENT or "", re.DOTALL)

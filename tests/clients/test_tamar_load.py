@@ -115,12 +115,14 @@ async def test_a_batch_of_several_providers(aclient, upstream):
 # Large
 
 
+# The client's own checks of such a message take most of it.
+@pytest.mark.timeout(120)
 def test_messages_of_sixty_megabytes(client, upstream):
     picture = "data:image/png;base64," + base64.b64encode(PIXEL_BYTES + bytes(45 * MEGABYTE)).decode()
     messages = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": picture}}]}]
     said = "x" * (20 * MEGABYTE)
     upstream.reply(answer({"content": said}))
-    response = client.invoke(chat(messages=messages), timeout=60)
+    response = client.invoke(chat(messages=messages), timeout=100)
     assert response.error is None and response.content == said
     assert upstream.only.json["messages"] == messages
 
@@ -227,6 +229,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
 def test_the_clients_over_tls(upstream, tmp_path):
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]

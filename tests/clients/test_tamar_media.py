@@ -48,6 +48,7 @@ async def test_pictures_at_addresses(aclient, upstream):
     assert response.raw_response == said
 
 
+@newer
 def test_a_picture_in_a_stream_comes_whole(client, upstream):
     upstream.reply(PICTURE)
     (item,) = client.invoke(picture(stream=True))

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
@@ -80,7 +81,7 @@ def clients(request: pytest.FixtureRequest, upstream: Upstream, tmp_path: Path) 
             told["server_address"] = address
             yield asks()
     else:
-        with Sabir.embedded(config, variables=variables) as client:
+        with Sabir.embedded(config, variables=variables, ledger=tmp_path) as client:
             told["client"] = client
             yield asks()
 
@@ -254,5 +255,21 @@ def test_nobody_is_there_and_nothing_comes(upstream: Upstream) -> None:
     with Sabir.embedded(embedded_config(upstream), variables={}) as native:
         with pytest.raises(exceptions.TimeoutException):
             TamarModelClient(client=native, max_retries=1).invoke(chat(), timeout=0.1)
-    with pytest.raises(ModelManagerClientError, match="there is no task `t`"):
-        TamarModelClient("http://127.0.0.1:1").get_task_status("t")
+
+
+def test_a_call_that_nobody_waits_for(clients: List[Ask]) -> None:
+    for ask in clients:
+        queued = ask("invoke", chat(enable_async_task=True))
+        task = (queued.raw_response or {}).get("task_id")
+        assert task, queued
+        for _ in range(200):
+            status = ask("get_task_status", task)
+            if status.status != "processing":
+                break
+            time.sleep(0.02)
+        assert (status.task_id, status.status, status.model) == (task, "completed", "gpt")
+        assert status.result_data["metadata"]["content"] == "You said: hi there" and status.error_message is None
+        both = ask("batch_get_task_status", [task, "nobody's"]).tasks
+        assert [found.status for found in both] == ["completed", "failed"]
+        with pytest.raises(ModelManagerClientError, match="no task `nobody's`"):
+            ask("get_task_status", "nobody's")

@@ -98,7 +98,7 @@ fn whom(secret: &Secret, endpoint: &Endpoint) -> Result<Option<Identity>> {
     if endpoint.provider.credentials() != CredentialScheme::Google || !is_file {
         return Ok(None);
     }
-    match token::google(secret.expose()) {
+    match token::google_of_caller(secret.expose()) {
         Ok((identity, _)) => Ok(Some(identity)),
         Err(why) => {
             let message = format!("the credential is no credentials file of Google's: {why}");

@@ -112,6 +112,16 @@ impl OpenAiCompat {
         Ok(parts)
     }
 
+    /// How to read answers: a server of one's own may leave thoughts in the text.
+    fn reading(&self, to: &Target<'_>) -> Reading {
+        let reading = self.quirks.reading;
+        match to.options.get("think_blocks").and_then(Value::as_str) {
+            Some("tagged") => Reading { inline_thoughts: true, ..reading },
+            Some("unopened") => Reading { inline_thoughts: true, unopened: true, ..reading },
+            _ => reading,
+        }
+    }
+
     fn headers(&self, to: &Target<'_>) -> Result<HeaderMap> {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -203,7 +213,7 @@ impl Provider for OpenAiCompat {
         Ok(request)
     }
 
-    fn decode(&self, req: &Request, _to: &Target<'_>, resp: &HttpResponse) -> Result<Response> {
+    fn decode(&self, req: &Request, to: &Target<'_>, resp: &HttpResponse) -> Result<Response> {
         match req {
             Request::Embed(_) => Ok(Response::Embed(Box::new(openai::embed::decode(&resp.body)?))),
             Request::Image(_) => Ok(Response::Image(Box::new(openai::image::decode(&resp.body)?))),
@@ -222,12 +232,12 @@ impl Provider for OpenAiCompat {
             }
             Request::Moderate(_) => Ok(Response::Moderate(Box::new(openai::moderation::decode(&resp.body)?))),
             Request::Rerank(documents) => Ok(Response::Rerank(Box::new(rerank::decode(Some(documents), &resp.body)?))),
-            _ => Ok(Response::Chat(Box::new(self.quirks.reading.chat(&resp.body)?))),
+            _ => Ok(Response::Chat(Box::new(self.reading(to).chat(&resp.body)?))),
         }
     }
 
-    fn decoder(&self, _req: &Request, _to: &Target<'_>) -> Box<dyn Decoder> {
-        Box::new(Stream(self.quirks.reading.stream()))
+    fn decoder(&self, _req: &Request, to: &Target<'_>) -> Box<dyn Decoder> {
+        Box::new(Stream(self.reading(to).stream()))
     }
 
     fn passes(&self, operation: Operation, body: &[u8]) -> bool {

@@ -197,3 +197,26 @@ fn inflate(reader: impl Read, limit: usize, too_large: impl Fn() -> Error) -> Re
         .map_err(|e| Error::bad_request("the request's body is not what its content encoding says").with_source(e))?;
     if out.len() > limit { Err(too_large()) } else { Ok(out.into()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_carries_a_name_and_is_nobody_elses() {
+        let (pass, other) = (Pass::default(), Pass::default());
+        for name in [None, Some("team"), Some("t\u{e9}am \u{1f980}")] {
+            let header = pass.header(name);
+            let token = header.to_str().unwrap().strip_prefix("Bearer ").unwrap().to_owned();
+            assert_eq!(
+                pass.caller(&token).map(|name| name.as_deref().map(str::to_owned)),
+                Some(name.map(str::to_owned))
+            );
+            assert_eq!(other.caller(&token), None);
+            assert!(!format!("{pass:?}{header:?}").contains(token.split_once('.').unwrap().0));
+        }
+        for token in ["", ".", "inside-.", "inside-.00"] {
+            assert_eq!(pass.caller(token), None);
+        }
+    }
+}

@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
+#[cfg(feature = "embedded")]
+use sabir_engine::config::{OLD_MODELS, OldModels};
 use sabir_types::{Map, Value};
 
 use crate::{
@@ -184,6 +186,10 @@ impl Model {
     #[cfg(feature = "embedded")]
     pub fn made(id: &str, change: impl FnOnce(crate::EmbeddedBuilder) -> crate::EmbeddedBuilder) -> Result<Self> {
         let (provider, name) = parts(id)?;
+        // What LMClient's users wrote years ago has other names now.
+        let old = |old: &&OldModels| old.provider == provider && old.then.contains(&name);
+        let now = OLD_MODELS.iter().find(old).and_then(|old| old.now.split_once("::"));
+        let (provider, name) = now.unwrap_or((provider, name));
         let provider = OTHER_NAMES.iter().find(|(other, _)| *other == provider).map_or(provider, |(_, ours)| ours);
         let client = change(Sabir::provider(provider)).build()?;
         Ok(Self { client, id: id.to_owned(), name: name.to_owned(), parameters: Parameters::new() })

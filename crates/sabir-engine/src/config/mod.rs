@@ -35,6 +35,7 @@ pub mod problem;
 mod reader;
 mod registry;
 mod sdk;
+mod sdk_aws;
 mod tree;
 mod watch;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sabir_providers::CredentialScheme;
 use sabir_types::{Map, Value};
 
-use super::{env::Env, reader::Reader, sdk, tree::Kind};
+use super::{env::Env, reader::Reader, sdk_aws, tree::Kind};
 
 /// Keys that say where a provider listens.
 pub(super) const ADDRESSES: [&str; 3] = ["api_base", "endpoint", "endpoint_url"];
@@ -65,6 +65,7 @@ const SETTINGS: &[(&str, Want)] = &[
     ("provider_tools", Want::Unread),
     ("reasoning_format", Want::Unread),
     ("region", Want::Of(&["bedrock"])),
+    ("think_blocks", Want::OneOf(&["tagged", "unopened"])),
     ("tokens_per_second", Want::Number),
     ("x_title", Want::Text),
 ];
@@ -100,7 +101,8 @@ fn of_type(id: &str) -> Option<&'static [&'static str]> {
         "qianfan" => &["appid"],
         "baichuan" | "cerebras" | "cohere" | "dashscope" | "deepseek" | "doubao" | "huggingface" | "hunyuan"
         | "hyperbolic" | "llama_cpp" | "lm_studio" | "minimax" | "moonshot" | "nvidia_nim" | "ollama"
-        | "perplexity" | "sglang" | "tgi" | "vllm" | "xai" | "zhipu" => &[],
+        | "perplexity" | "tgi" | "xai" | "zhipu" => &[],
+        "sglang" | "vllm" => &["think_blocks"],
         _ => return None,
     })
 }
@@ -224,7 +226,7 @@ pub(super) fn whereabouts(
     };
     let variable = |name: &str| env.get(name).map(str::to_owned);
     match scheme {
-        CredentialScheme::Aws => fill("region", sdk::aws_region(env), !has_address),
+        CredentialScheme::Aws => fill("region", sdk_aws::region(env), !has_address),
         CredentialScheme::Google => {
             fill("project_id", variable("GOOGLE_CLOUD_PROJECT").or(project.map(str::to_owned)), true);
             fill("location", variable("GOOGLE_CLOUD_LOCATION"), true);

@@ -12,42 +12,6 @@ fn shown(found: &Found) -> String {
 }
 
 #[test]
-fn keys_of_aws_are_looked_for_in_order() {
-    let dir = tempfile::tempdir().unwrap();
-    let home = dir.path().to_str().unwrap();
-    fs::create_dir(dir.path().join(".aws")).unwrap();
-    fs::write(
-        dir.path().join(".aws/credentials"),
-        "# comment\n[default]\naws_access_key_id = A\naws_secret_access_key=S\n\n[work]\naws_access_key_id=W\n\
-         aws_secret_access_key = X=Y\naws_session_token = T\n",
-    )
-    .unwrap();
-    fs::write(dir.path().join(".aws/config"), "[default]\nregion=eu-west-1\n[profile work]\nregion = us-west-2\n")
-        .unwrap();
-    let of = |variables: &[(&str, &str)]| Env::of(variables.iter().copied());
-    let all = |variables: &[(&str, &str)]| shown(&aws(&of(variables)));
-    let own = ("HOME", home);
-    assert_eq!(
-        all(&[own, ("AWS_ACCESS_KEY_ID", "E"), ("AWS_SECRET_ACCESS_KEY", "F")]),
-        r#"env::AWS_ACCESS_KEY_ID is {"access_key_id":"E","secret_access_key":"F"}"#
-    );
-    assert_eq!(all(&[own]), r#"profile default is {"access_key_id":"A","secret_access_key":"S"}"#);
-    assert_eq!(
-        all(&[own, ("AWS_PROFILE", "work")]),
-        r#"profile work is {"access_key_id":"W","secret_access_key":"X=Y","session_token":"T"}"#
-    );
-    let uri = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/c");
-    assert_eq!(all(&[uri]), r#"the container is Identity { what: "the container's credentials", .. }"#);
-    assert_eq!(all(&[]), r#"the machine is Identity { what: "the machine's credentials", .. }"#);
-    assert!(all(&[("AWS_EC2_METADATA_DISABLED", "true")]).starts_with("missing: neither `AWS_BEARER_TOKEN_BEDROCK`"));
-    let region = |variables: &[(&str, &str)]| aws_region(&of(variables));
-    assert_eq!(region(&[own]).as_deref(), Some("eu-west-1"));
-    assert_eq!(region(&[own, ("AWS_PROFILE", "work")]).as_deref(), Some("us-west-2"));
-    assert_eq!(region(&[own, ("AWS_REGION", "r")]).as_deref(), Some("r"));
-    assert_eq!(region(&[]), None);
-}
-
-#[test]
 fn credentials_of_google_are_looked_for_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().to_str().unwrap();
@@ -82,6 +46,9 @@ fn azure_s_machine_is_asked_only_if_somebody_says_so() {
     let application = "env::AZURE_CLIENT_SECRET is Identity { what: \"Entra ID\", .. }";
     assert_eq!(usual(CredentialScheme::Entra, &Env::of(own)).as_ref().map(shown).as_deref(), Some(application));
     assert!(usual(CredentialScheme::Entra, &Env::default()).is_none());
+    let cluster = [("AZURE_TENANT_ID", "t"), ("AZURE_CLIENT_ID", "c"), ("AZURE_FEDERATED_TOKEN_FILE", "/t")];
+    let workload = "path_from_env::AZURE_FEDERATED_TOKEN_FILE is Identity { what: \"Entra ID\", .. }";
+    assert_eq!(usual(CredentialScheme::Entra, &Env::of(cluster)).as_ref().map(shown).as_deref(), Some(workload));
     let machine = sdk(CredentialScheme::Entra, &Env::default()).unwrap();
     assert_eq!(shown(&machine), "sdk is Identity { what: \"the managed identity\", .. }");
     assert!(sdk(CredentialScheme::Key, &Env::of(own)).is_none());

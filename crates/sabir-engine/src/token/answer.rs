@@ -7,7 +7,7 @@ use sabir_providers::sign::sigv4::Keys;
 use sabir_types::{Error, ErrorKind, Result, Secret, Value};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::Fresh;
+use super::{Fresh, aws_role};
 
 /// Reads `access_token` and how long it is good. Some say that in seconds, some as a time, some
 /// as text.
@@ -33,26 +33,54 @@ pub(super) fn keys(status: StatusCode, body: &[u8], now: u64) -> Result<Fresh> {
         return Err(failure(status, body));
     }
     let answer = json(body)?;
-    let text = |name: &str| answer.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let lacks = |name: &str| Error::bad_upstream(format!("the answer has no `{name}`"));
-    let keys = Keys {
-        access_key_id: text("AccessKeyId").ok_or_else(|| lacks("AccessKeyId"))?.to_owned(),
-        secret_access_key: text("SecretAccessKey").ok_or_else(|| lacks("SecretAccessKey"))?.to_owned(),
-        session_token: text("Token").map(str::to_owned),
+    let text = |name: &str| answer.get(name).and_then(Value::as_str);
+    temporary(text("AccessKeyId"), text("SecretAccessKey"), text("Token"), text("Expiration"), now)
+}
+
+/// Keys that are good until then.
+pub(super) fn temporary(
+    id: Option<&str>,
+    secret: Option<&str>,
+    session: Option<&str>,
+    end: Option<&str>,
+    now: u64,
+) -> Result<Fresh> {
+    let needed = |part: Option<&str>, name: &str| match part {
+        Some(part) if !part.is_empty() => Ok(part.to_owned()),
+        _ => Err(Error::bad_upstream(format!("the answer has no `{name}`"))),
     };
-    let end = text("Expiration").and_then(|end| OffsetDateTime::parse(end, &Rfc3339).ok());
-    let lifetime = end.map_or(300, |end| u64::try_from(end.unix_timestamp()).unwrap_or(0).saturating_sub(now));
+    let keys = Keys {
+        access_key_id: needed(id, "AccessKeyId")?,
+        secret_access_key: needed(secret, "SecretAccessKey")?,
+        session_token: session.filter(|text| !text.is_empty()).map(str::to_owned),
+    };
+    let lifetime = aws_role::lifetime(end.and_then(moment), now);
     Ok(Fresh { secret: keys.to_secret(), lifetime })
 }
 
-/// Reads a failure: OAuth's words, or whatever there is.
-pub(super) fn failure(status: StatusCode, body: &[u8]) -> Error {
-    let kind = match status.as_u16() {
+/// A point in time, as seconds since 1970: written out, or as such a number.
+pub(super) fn moment(text: &str) -> Option<u64> {
+    if let Ok(seconds) = text.parse() {
+        return Some(seconds);
+    }
+    // The tools of AWS once wrote `UTC` in the place of `Z`.
+    let text = text.strip_suffix("UTC").map_or_else(|| text.to_owned(), |start| format!("{start}Z"));
+    u64::try_from(OffsetDateTime::parse(&text, &Rfc3339).ok()?.unix_timestamp()).ok()
+}
+
+/// What a status means.
+pub(super) fn kind(status: StatusCode) -> ErrorKind {
+    match status.as_u16() {
         429 => ErrorKind::RateLimited,
         // A metadata service without an identity says 404.
         400..=499 => ErrorKind::Authentication,
         _ => ErrorKind::Upstream,
-    };
+    }
+}
+
+/// Reads a failure: OAuth's words, or whatever there is.
+pub(super) fn failure(status: StatusCode, body: &[u8]) -> Error {
+    let kind = kind(status);
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |name: &str| answer.get(name).and_then(Value::as_str);
     let words: Vec<&str> =
@@ -68,7 +96,8 @@ pub(super) fn failure(status: StatusCode, body: &[u8]) -> Error {
     Error::new(kind, message)
 }
 
-fn json(body: &[u8]) -> Result<Value> {
+/// Reads JSON.
+pub(super) fn json(body: &[u8]) -> Result<Value> {
     // The parser's own message may quote what it did not understand.
     serde_json::from_slice(body).map_err(|_| Error::bad_upstream("the answer is not JSON"))
 }

@@ -9,14 +9,31 @@
 use http::{HeaderName, HeaderValue};
 use sabir_types::{Map, Secret, Value};
 
-use super::{Identity, Kind, jwt::Signer, oauth::Grant};
+use super::{Identity, Kind, google_other, jwt::Signer, oauth::Grant};
 
-const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+/// What tokens are for.
+pub(super) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
 const METADATA: &str = "metadata.google.internal";
 
+/// Who wrote a credentials file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    Configuration,
+    Caller,
+}
+
 /// Reads a credentials file. The second value is the project that it names.
 pub(crate) fn from_text(text: &str) -> Result<(Identity, Option<String>), String> {
+    read(text, From::Configuration)
+}
+
+/// The same for a file that a caller brings.
+pub(crate) fn from_caller(text: &str) -> Result<(Identity, Option<String>), String> {
+    read(text, From::Caller)
+}
+
+fn read(text: &str, from: From) -> Result<(Identity, Option<String>), String> {
     // The parser's own message may quote what it did not understand.
     let file: Map<String, Value> = serde_json::from_str(text).map_err(|_| "it is not a JSON object".to_owned())?;
     let own = |name: &str| file.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -48,7 +65,13 @@ pub(crate) fn from_text(text: &str) -> Result<(Identity, Option<String>), String
             let grant = Grant::Form { url: url.clone(), members };
             Identity::new("the login of `gcloud`", Kind::OAuth(grant), &parts)
         }
-        kind @ ("external_account" | "impersonated_service_account" | "external_account_authorized_user") => {
+        // These say what to read on this machine, or whom to ask from here.
+        kind @ ("external_account" | "impersonated_service_account") if from == From::Caller => {
+            return Err(format!("its type `{kind}` is for the configuration only"));
+        }
+        "external_account" => google_other::workload(&file)?,
+        "impersonated_service_account" => google_other::impersonation(&file, |inner| Ok(read(inner, from)?.0))?,
+        kind @ "external_account_authorized_user" => {
             return Err(format!("its type `{kind}` is not supported: use a service account or the metadata server"));
         }
         _ => return Err("its `type` is not known".to_owned()),

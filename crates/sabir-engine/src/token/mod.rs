@@ -6,7 +6,9 @@
 
 mod answer;
 mod aws;
+mod aws_role;
 mod google;
+mod google_other;
 mod jwt;
 mod oauth;
 
@@ -26,8 +28,9 @@ use sabir_types::{Error, ErrorKind, Result, Secret};
 use crate::transport::Transport;
 
 pub(crate) use aws::{Container, Machine};
-pub(crate) use google::{from_text as google, machine as google_machine};
-pub(crate) use oauth::{entra_client, entra_machine, request};
+pub(crate) use aws_role::{Asks, Program, Role, SignOn};
+pub(crate) use google::{from_caller as google_of_caller, from_text as google, machine as google_machine};
+pub(crate) use oauth::{entra_client, entra_machine, entra_workload, request};
 
 /// How many identities' credentials are kept.
 const KEPT: usize = 1000;
@@ -57,6 +60,11 @@ enum Kind {
     OAuth(oauth::Grant),
     AwsContainer(Container),
     AwsMachine(Machine),
+    AwsRole(Role),
+    AwsSignOn(SignOn),
+    AwsProgram(Program),
+    GoogleWorkload(google_other::Workload),
+    GoogleImpersonated(google_other::Impersonated),
 }
 
 impl fmt::Debug for Identity {
@@ -94,6 +102,11 @@ impl Identity {
             Kind::OAuth(grant) => grant.fetch(transport, now).await,
             Kind::AwsContainer(container) => container.fetch(transport, now).await,
             Kind::AwsMachine(machine) => machine.fetch(transport, now).await,
+            Kind::AwsRole(role) => role.fetch(transport, now).await,
+            Kind::AwsSignOn(login) => login.fetch(transport, now).await,
+            Kind::AwsProgram(program) => program.fetch(now).await,
+            Kind::GoogleWorkload(workload) => workload.fetch(transport, now).await,
+            Kind::GoogleImpersonated(account) => account.fetch(transport, now).await,
         }
         .map_err(|error| {
             let message = format!("no credential from {}: {}", self.what, error.message());

@@ -28,6 +28,8 @@ pub(super) enum Grant {
     },
     /// A form whose members do not change.
     Form { url: String, members: Vec<(&'static str, Secret)> },
+    /// A form to which a token is added that is in a file, anew each time.
+    Assertion { url: String, members: Vec<(&'static str, Secret)>, file: std::path::PathBuf },
     /// A question to the machine that this runs on.
     Machine { url: String, header: (HeaderName, HeaderValue) },
 }
@@ -38,6 +40,18 @@ impl Grant {
         let near = matches!(self, Self::Machine { .. });
         // A metadata service is next door or not there at all.
         let connect = Duration::from_secs(if near { 2 } else { 10 });
+        if let Self::Assertion { url, members, file } = self {
+            let token = match tokio::fs::read_to_string(file).await {
+                Ok(text) => Secret::new(text.trim()),
+                Err(error) => {
+                    let message = format!("the file `{}` cannot be read: {}", file.display(), error.kind());
+                    return Err(Error::new(ErrorKind::Authentication, message));
+                }
+            };
+            let mut members = members.clone();
+            members.push(("client_assertion", token));
+            return Box::pin(Self::Form { url: url.clone(), members }.fetch(transport, now)).await;
+        }
         let (status, body) = exchange(transport, self.request(now)?, connect).await?;
         answer::token(status, &body, now).map_err(|error| self.without_secrets(error))
     }
@@ -56,7 +70,7 @@ impl Grant {
                 let kind = "urn:ietf:params:oauth:grant-type:jwt-bearer";
                 post(url, &form([("grant_type", kind), ("assertion", assertion.as_str())].into_iter()))
             }
-            Self::Form { url, members } => {
+            Self::Form { url, members } | Self::Assertion { url, members, .. } => {
                 post(url, &form(members.iter().map(|(name, value)| (*name, value.expose()))))
             }
             Self::Machine { url, header } => {
@@ -105,6 +119,23 @@ pub(crate) fn entra_client(authority: Option<&str>, tenant: &str, client: &str, 
     Identity::new("Entra ID", Kind::OAuth(Grant::Form { url: url.clone(), members }), &parts)
 }
 
+/// An application of Entra ID for which a token of the cluster's stands (AKS).
+pub(crate) fn entra_workload(authority: Option<&str>, tenant: &str, client: &str, file: &str) -> Identity {
+    let authority = authority.unwrap_or(AUTHORITY).trim_end_matches('/');
+    let url = format!("{authority}/{}/oauth2/v2.0/token", escaped(tenant));
+    let scope = format!("{}/.default", resource(authority));
+    let members = [
+        ("grant_type", "client_credentials"),
+        ("client_id", client),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("scope", scope.as_str()),
+    ];
+    let members = members.iter().map(|(name, value)| (*name, Secret::new(*value))).collect();
+    let parts = ["entra-workload", &url, client, file];
+    let grant = Grant::Assertion { url: url.clone(), members, file: file.into() };
+    Identity::new("Entra ID", Kind::OAuth(grant), &parts)
+}
+
 /// The managed identity of the machine, or of the App Service that says where and with which word
 /// to ask. `client` picks one of several.
 pub(crate) fn entra_machine(service: Option<(&str, &str)>, client: Option<&str>) -> Result<Identity, &'static str> {
@@ -130,7 +161,8 @@ pub(crate) fn entra_machine(service: Option<(&str, &str)>, client: Option<&str>)
     Ok(Identity::new("the managed identity", kind, &[&parts[0], &parts[1]]))
 }
 
-fn post(url: &str, body: &str) -> Result<HttpRequest> {
+/// A form to that address.
+pub(super) fn post(url: &str, body: &str) -> Result<HttpRequest> {
     let mut request = request(Method::POST, url, Bytes::from(body.to_owned()))?;
     let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
     request.headers_mut().insert(header::CONTENT_TYPE, kind);
@@ -147,7 +179,8 @@ pub(crate) fn request(method: Method, url: &str, body: Bytes) -> Result<HttpRequ
     Ok(request)
 }
 
-fn form<'a>(members: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+/// A form's body.
+pub(super) fn form<'a>(members: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     members.map(|(name, value)| format!("{name}={}", escaped(value))).collect::<Vec<_>>().join("&")
 }
 

@@ -12,13 +12,13 @@ use super::*;
 use crate::config::env::Env;
 
 /// A service that answers requests by what `say` makes of them: status and body.
-struct Service {
-    base: String,
+pub(super) struct Service {
+    pub(super) base: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Service {
-    async fn new(say: impl Fn(&str, usize) -> (u16, String) + Send + Sync + 'static) -> Self {
+    pub(super) async fn new(say: impl Fn(&str, usize) -> (u16, String) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -41,7 +41,7 @@ impl Service {
         Self { base, asked }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(super) fn asked(&self) -> Vec<String> {
         self.asked.lock().clone()
     }
 }
@@ -65,7 +65,7 @@ async fn read(stream: &mut tokio::net::TcpStream) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-fn transport() -> Transport {
+pub(super) fn transport() -> Transport {
     Transport::new(&Env::default()).unwrap()
 }
 
@@ -192,6 +192,21 @@ async fn an_application_of_entra_id_posts_its_secret() {
 }
 
 #[tokio::test]
+async fn a_cluster_s_token_stands_for_an_application() {
+    let service = Service::new(|_, number| token(number, 3599)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    let identity = entra_workload(Some(&service.base), "tenant", "client", file.to_str().unwrap());
+    let gone = Tokens::default().get(&identity, &transport()).await.unwrap_err();
+    assert!(gone.message().starts_with("no credential from Entra ID: the file `"), "{gone}");
+    std::fs::write(&file, "a-token-of-the-cluster\n").unwrap();
+    assert_eq!(Tokens::default().get(&identity, &transport()).await.unwrap().expose(), "token-0");
+    let asked = service.asked().remove(0);
+    assert!(asked.contains("&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&"));
+    assert!(asked.ends_with("&client_assertion=a-token-of-the-cluster"), "{asked}");
+}
+
+#[tokio::test]
 async fn a_managed_identity_is_asked_where_the_service_says() {
     let service = Service::new(|_, _| (200, r#"{"access_token":"t","expires_on":"99999999999"}"#.to_owned())).await;
     let endpoint = format!("{}/msi", service.base);
@@ -254,7 +269,9 @@ fn what_is_no_identity_is_refused_without_repeating_it() {
     ] {
         assert_eq!(refused(text), expected);
     }
-    assert!(refused(r#"{"type":"external_account"}"#).starts_with("its type `external_account` is not supported"));
+    let kind = r#"{"type":"external_account_authorized_user"}"#;
+    assert!(refused(kind).starts_with("its type `external_account_authorized_user` is not supported"));
+    assert_eq!(refused(r#"{"type":"external_account"}"#), "it has no `credential_source`");
 }
 
 #[test]

@@ -42,7 +42,11 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
             choices: Choices { required: true, ..Choices::AUTO_OR_NONE },
             ..Dialect::COMPATIBLE
         },
-        reading: Reading { inline_thoughts: true, codes: &[("exceed_context_size_error", ErrorKind::ContextLength)] },
+        reading: Reading {
+            inline_thoughts: true,
+            codes: &[("exceed_context_size_error", ErrorKind::ContextLength)],
+            ..Reading::USUAL
+        },
         ..Quirks::NONE
     },
 };

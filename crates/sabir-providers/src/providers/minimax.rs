@@ -57,6 +57,7 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
         },
         reading: Reading {
             inline_thoughts: true,
+            unopened: false,
             codes: &[
                 ("1000", ErrorKind::Upstream),
                 ("1001", ErrorKind::Timeout),

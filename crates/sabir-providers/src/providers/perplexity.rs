@@ -40,7 +40,11 @@ pub(super) static PROVIDER: OpenAiCompat = OpenAiCompat {
     },
     quirks: Quirks {
         dialect: Dialect { alternate: true, lacks: &["n"], ..Dialect::COMPATIBLE },
-        reading: Reading { inline_thoughts: true, codes: &[("too_many_prompt_tokens", ErrorKind::ContextLength)] },
+        reading: Reading {
+            inline_thoughts: true,
+            codes: &[("too_many_prompt_tokens", ErrorKind::ContextLength)],
+            ..Reading::USUAL
+        },
         lists_models: false,
         ..Quirks::NONE
     },

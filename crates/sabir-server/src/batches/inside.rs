@@ -88,3 +88,32 @@ fn ascii(json: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status: u16, headers: &[(&'static str, &'static str)]) -> Answered {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        Answered { status: StatusCode::from_u16(status).unwrap(), headers, body: Bytes::new() }
+    }
+
+    #[test]
+    fn only_what_may_pass_is_asked_again() {
+        for status in [200, 400, 401, 404, 501] {
+            assert_eq!(answered(status, &[]).retry(0), None, "{status}");
+        }
+        for status in [408, 409, 429, 500, 502, 503, 529] {
+            assert_eq!(answered(status, &[]).retry(2), Some(2_000), "{status}");
+        }
+        assert_eq!(answered(429, &[("x-should-retry", "false")]).retry(0), None);
+        assert_eq!(answered(429, &[("retry-after", "3")]).retry(0), Some(3_000));
+        assert_eq!(answered(429, &[("retry-after", "3"), ("retry-after-ms", "40")]).retry(0), Some(40));
+        assert_eq!(answered(429, &[("retry-after", "86400")]).retry(0), Some(120_000));
+    }
+
+    #[test]
+    fn labels_fit_into_a_header() {
+        assert_eq!(ascii("{\"a\":\"\u{e9}\u{1f980}\"}"), r#"{"a":"\u00e9\ud83e\udd80"}"#);
+    }
+}

@@ -128,7 +128,7 @@ impl http_body::Body for Begun {
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.first.is_some() { self.length.clone() } else { self.rest.size_hint() }
+        if self.first.is_some() { self.length } else { self.rest.size_hint() }
     }
 }
 

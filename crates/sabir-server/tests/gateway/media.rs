@@ -122,10 +122,16 @@ async fn who_leaves_a_sound_stops_it() {
 
 #[tokio::test]
 async fn a_sound_that_breaks_off_is_not_complete() {
-    let upstream = Upstream::always(vec![head("audio/mpeg"), chunk("one"), Step::Close]).await;
+    let gate = Arc::new(Notify::new());
+    let steps = vec![head("audio/mpeg"), chunk("one"), Step::Gate(gate.clone()), Step::Close];
+    let upstream = Upstream::always(steps).await;
     let gateway = Gateway::start(&model(&upstream, "")).await;
-    let answer = call(&gateway, "/v1/audio/speech", &json!({"model": "m", "voice": "v", "input": "x"})).await;
-    assert_eq!((answer.status, answer.complete), (200, false));
+    let mut client = gateway.client().await;
+    client.write(&post("/v1/audio/speech", "", br#"{"model":"m","voice":"v","input":"x"}"#)).await;
+    assert_eq!(client.head().await.unwrap().status, 200);
+    assert_eq!(client.piece().await.unwrap(), b"one");
+    gate.notify_one();
+    assert_eq!(client.piece().await, None, "the connection ends without the end of the body");
     assert_eq!(gateway.until_rows(1).await[0].inference.status, Status::Error);
 }
 

@@ -235,6 +235,8 @@ impl Writer<'_> {
         if name == "reasoning_details" {
             if let Some(details) = thinking.rest.get("reasoning_details") {
                 out.insert(name.into(), details.clone());
+            } else if let Some(details) = thinking.opaque.as_deref().and_then(details_of) {
+                out.insert(name.into(), details);
             } else if let Some(text) = &thinking.text {
                 if self.dialect.reasoning == ReasoningStyle::Object {
                     out.insert("reasoning".into(), text.as_str().into());
@@ -513,4 +515,9 @@ fn put(out: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>
     if let Some(value) = value {
         out.insert(name.to_owned(), value.into());
     }
+}
+
+/// The list of a stream's hidden thoughts, as the reader of streams kept it.
+fn details_of(opaque: &str) -> Option<Value> {
+    serde_json::from_str(opaque).ok().filter(Value::is_array)
 }

@@ -1,9 +1,13 @@
-//! Pictures, sound, moderations and reranking of a gateway, with forms and bytes: the same all ways.
+//! Pictures, sound, moderations, reranking, files and batches of a gateway, with forms and bytes:
+//! the same all ways.
 
-use sabir::{Binary, Form, Upload};
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use sabir::{Binary, Form, Poll, Upload};
 use serde_json::{Value, json};
 
-use crate::support::{Client, everywhere};
+use crate::support::{Client, PATIENCE, everywhere};
 
 /// Calls the same thing on whatever client it is.
 macro_rules! on {
@@ -58,6 +62,54 @@ fn texts_are_judged_and_put_in_order() {
         (flagged, ranked.results.iter().map(|result| result.index).collect::<Vec<_>>())
     });
     assert_eq!((flagged, order[0]), (vec![false, false], 2));
+}
+
+#[test]
+fn a_batch_goes_through() {
+    let said = everywhere(|client| {
+        let line = |id: &str, text: &str| {
+            let body = json!({"model": "echo", "messages": [{"role": "user", "content": text}]});
+            json!({"custom_id": id, "method": "POST", "url": "/v1/chat/completions", "body": body}).to_string()
+        };
+        let lines = format!("{}\n{}\n", line("one", "Hello"), line("two", "there"));
+        let form = Form::new().text("purpose", "batch").file("file", Upload::bytes(lines.clone()).named("in.jsonl"));
+        let file = on!(client, client => client.files().create(form.clone()));
+        assert_eq!((file.purpose.as_str(), file.bytes), ("batch", i64::try_from(lines.len()).ok()));
+        assert_eq!(on!(client, client => client.files().content(&file.id)).text(), Some(lines.as_str()));
+        let request = json!({
+            "input_file_id": file.id, "endpoint": "/v1/chat/completions", "completion_window": "24h",
+        });
+        let batch = on!(client, client => client.batches().create(&request));
+        let poll = Poll::new().every(Duration::from_millis(50)).at_most(PATIENCE);
+        let done = match client {
+            Client::Async(runtime, client) => runtime.block_on(client.batches().wait(&batch.id, poll)).unwrap(),
+            Client::Blocking(client) => client.batches().wait(&batch.id, poll).unwrap(),
+        };
+        assert_eq!((done.status.as_str(), done.request_counts.as_ref().unwrap().completed), ("completed", 2));
+        let ids: Vec<String> = match client {
+            Client::Async(runtime, client) => runtime.block_on(async {
+                let files: Vec<_> = client.files().list().query("limit", 1).items().try_collect().await.unwrap();
+                files.into_iter().map(|file| file.id).collect()
+            }),
+            Client::Blocking(client) => {
+                client.files().list().query("limit", 1).items().map(|file| file.unwrap().id).collect()
+            }
+        };
+        let output = done.output_file_id.clone().unwrap();
+        assert!(ids.contains(&file.id) && ids.contains(&output), "{ids:?}");
+        let output = on!(client, client => client.files().content(&output));
+        let mut said: Vec<(String, String)> = Vec::new();
+        for line in output.text().unwrap().lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let content = &line["response"]["body"]["choices"][0]["message"]["content"];
+            said.push((line["custom_id"].as_str().unwrap().to_owned(), content.as_str().unwrap().to_owned()));
+        }
+        assert!(on!(client, client => client.files().delete(&file.id)).deleted);
+        said.sort();
+        said
+    });
+    let pair = |id: &str, text: &str| (id.to_owned(), text.to_owned());
+    assert_eq!(said, [pair("one", "Hello"), pair("two", "there")]);
 }
 
 #[test]

@@ -43,6 +43,10 @@ fn a_model_has_an_id() {
     let output = waits.wait(model.complete("Hello there")).unwrap().unwrap();
     assert_eq!((output.model_id.as_str(), output.reply.as_str()), ("dummy/echo", "Hello there"));
     assert!(output.usage.is_some());
+    // An old name is that of what serves it now.
+    let old = waits.wait(async { Model::made("wenxin/ERNIE-Bot", |builder| builder.variables([("", ""); 0])) });
+    let error = waits.wait(old.unwrap().unwrap().complete("a")).unwrap().unwrap_err();
+    assert!(error.to_string().contains("QIANFAN"), "{error}");
     for id in ["dummy", "/echo", "dummy/"] {
         assert!(matches!(waits.wait(async { Model::from_id(id) }).unwrap(), Err(Error::Config(_))), "{id}");
     }

@@ -89,21 +89,21 @@ pub(super) async fn run(
     let refused = |error: Error| {
         app.metrics().failed(ENDPOINT, error.kind());
         let item = render::failed(&error, &nameless(around, custom_id.clone()));
-        Ok(Outcome::Whole(Box::new(item), HeaderMap::new()))
+        Outcome::Whole(Box::new(item), HeaderMap::new())
     };
     let item = match item {
         Ok(item) if tasks::wants(&item) => {
-            return match tasks::submit(app, item, around).await {
-                Ok((item, headers)) => Ok(Outcome::Whole(Box::new(item), headers)),
+            return Ok(match tasks::submit(app, item, around).await {
+                Ok((item, headers)) => Outcome::Whole(Box::new(item), headers),
                 Err(error) => refused(error),
-            };
+            });
         }
         Ok(item) => item,
-        Err(error) => return refused(error),
+        Err(error) => return Ok(refused(error)),
     };
     let (call, ask) = match parse::call(app, item, around) {
         Ok(parsed) => parsed,
-        Err(error) => return refused(error),
+        Err(error) => return Ok(refused(error)),
     };
     let until = sooner(until, ask.timeout);
     let Some(answer) = within(until, Box::pin(app.engine().run(call))).await else { return Err(Late(ask)) };

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sabir_types::{Error, Map, Result, Value};
 
 /// What clients write before bytes.
-pub(super) const BYTES: &str = "bytes:";
+const BYTES: &str = "bytes:";
 
 /// A file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +80,28 @@ pub(super) fn decoded(data: &str, path: &str) -> Result<Vec<u8>> {
         .map_err(|_| Error::bad_request(format!("`{path}`: the bytes are not base64")).with_param(path))
 }
 
+/// Takes the mark off bytes, in every vendor's members for them. What a model or a tool said is not
+/// looked at: there it is a text.
+pub(super) fn unmark(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(unmark),
+        Value::Object(members) => {
+            for (name, value) in members.iter_mut() {
+                match (name.as_str(), value) {
+                    ("args" | "response" | "input", _) => {}
+                    ("data" | "file_data" | "thought_signature" | "thoughtSignature", Value::String(text)) => {
+                        if let Some(bytes) = text.strip_prefix(BYTES) {
+                            *text = bytes.to_owned();
+                        }
+                    }
+                    (_, value) => unmark(value),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// A name in the letters of Python's SDK.
 pub(super) fn snake(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 4);
@@ -125,6 +147,21 @@ mod tests {
         ] {
             assert_eq!(all(value.clone(), "image").unwrap(), wanted, "{value}");
         }
+    }
+
+    #[test]
+    fn bytes_lose_their_mark_where_they_are_bytes() {
+        let mut value = json!([
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "bytes:AQI="}},
+            {"type": "input_file", "file_data": "bytes:AQI="},
+            {"type": "text", "text": "bytes:AQI="},
+            {"type": "tool_use", "input": {"data": "bytes:AQI="}},
+        ]);
+        unmark(&mut value);
+        assert_eq!(value[0]["source"]["data"], "AQI=");
+        assert_eq!(value[1]["file_data"], "AQI=");
+        assert_eq!(value[2]["text"], "bytes:AQI=");
+        assert_eq!(value[3]["input"]["data"], "bytes:AQI=");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use sabir_types::{Error, Map, Result, Value};
 use serde_json::json;
 
-use super::files::{BYTES, snake};
+use super::files::{snake, unmark};
 
 /// Members of `config` that do not belong into `generationConfig`.
 const TOP: [(&str, &str); 5] = [
@@ -86,7 +86,8 @@ fn contents(value: Value) -> Result<Value> {
         if item.is_null() {
             continue;
         }
-        decode(&mut item);
+        unmark(&mut item);
+        uploaded(&mut item);
         let is_content =
             item.as_object().is_some_and(|object| object.contains_key("parts") || object.contains_key("role"));
         if is_content {
@@ -103,32 +104,22 @@ fn contents(value: Value) -> Result<Value> {
     Ok(Value::Array(contents))
 }
 
+/// A file that was uploaded before, as the SDK describes it, becomes a part that names it.
+fn uploaded(item: &mut Value) {
+    let Value::Object(file) = item else { return };
+    if let Some(uri) = file.get("uri")
+        && uri.is_string()
+    {
+        let mime = file.get("mime_type").or_else(|| file.get("mimeType"));
+        *item = json!({"file_data": {"file_uri": uri, "mime_type": mime}});
+    }
+}
+
 fn part(item: Value, path: &str) -> Result<Value> {
     match item {
         Value::String(text) => Ok(json!({ "text": text })),
         Value::Object(_) => Ok(item),
         _ => Err(Error::bad_request(format!("`{path}`: expected a text, a part or a content")).with_param(path)),
-    }
-}
-
-/// Takes the mark off bytes. What a model or a tool said is not looked at: there it is a text.
-fn decode(value: &mut Value) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(decode),
-        Value::Object(members) => {
-            for (name, value) in members.iter_mut() {
-                match (name.as_str(), value) {
-                    ("args" | "response", _) => {}
-                    ("data" | "thought_signature" | "thoughtSignature", Value::String(text)) => {
-                        if let Some(bytes) = text.strip_prefix(BYTES) {
-                            *text = bytes.to_owned();
-                        }
-                    }
-                    (_, value) => decode(value),
-                }
-            }
-        }
-        _ => {}
     }
 }
 
@@ -160,6 +151,41 @@ mod tests {
                 {"role": "user", "parts": [{"text": "and now?"}]},
             ])
         );
+    }
+
+    #[test]
+    fn contents_come_in_every_form_that_the_sdk_takes() {
+        let text = json!({"text": "hi"});
+        let user = json!([{"role": "user", "parts": [text]}]);
+        for (contents, wanted) in [
+            (json!("hi"), user.clone()),
+            (json!(["hi"]), user.clone()),
+            (json!([null, "hi"]), user.clone()),
+            (text.clone(), user.clone()),
+            (json!([text]), user.clone()),
+            (json!({"role": "user", "parts": [text]}), user.clone()),
+            (json!([{"role": "user", "parts": [null, text]}]), user),
+            (json!([{"parts": [text]}]), json!([{"parts": [text]}])),
+            (
+                json!(["a", "b", {"role": "model", "parts": [text]}, "c"]),
+                json!([
+                    {"role": "user", "parts": [{"text": "a"}, {"text": "b"}]},
+                    {"role": "model", "parts": [text]},
+                    {"role": "user", "parts": [{"text": "c"}]},
+                ]),
+            ),
+            (
+                json!([{"name": "files/1", "uri": "https://x.example/files/1", "mime_type": "image/png"}]),
+                json!([{"role": "user", "parts": [{"file_data": {"file_uri": "https://x.example/files/1", "mime_type": "image/png"}}]}]),
+            ),
+            (
+                json!([{"function_response": {"name": "f", "response": {"data": "bytes:AQI="}}}]),
+                json!([{"role": "user", "parts": [{"function_response": {"name": "f", "response": {"data": "bytes:AQI="}}}]}]),
+            ),
+            (json!([]), json!([])),
+        ] {
+            assert_eq!(read(json!({ "contents": contents })).0["contents"], wanted, "{contents}");
+        }
     }
 
     #[test]

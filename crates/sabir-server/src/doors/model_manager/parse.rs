@@ -13,7 +13,7 @@ use sabir_wire::{anthropic, gemini as google, openai, responses};
 use super::{
     calls::Around,
     dialect::{self, Dialect},
-    gemini,
+    files, gemini,
     item::Item,
     media::Media,
     tools,
@@ -64,10 +64,8 @@ pub(super) fn call(app: &App, mut item: Item, around: &Around) -> Result<(Call, 
         Some(Value::String(model)) if !model.is_empty() => model.strip_prefix("models/").unwrap_or(model).to_owned(),
         _ => return Err(Error::bad_request("`model` is missing").with_param("model")),
     };
-    if let Some(Value::Array(messages)) = body.get_mut("messages") {
-        messages.retain(|message| !message.is_null());
-    }
     if media.is_none() {
+        mend(&mut body);
         tools::normalise(dialect, &mut body);
     }
     let config = app.engine().config();
@@ -101,6 +99,34 @@ pub(super) fn call(app: &App, mut item: Item, around: &Around) -> Result<(Call, 
     let (request_id, custom_id) = (around.request_id.clone(), item.custom_id);
     let ask = Ask { dialect, media, model: asked, request_id, custom_id, timeout, left_out, echo };
     Ok((call, ask))
+}
+
+/// Puts right what the clients do to parameters: blank members of lists come as null, a blank text
+/// not at all, and bytes with a mark.
+fn mend(body: &mut Map<String, Value>) {
+    let whole = |list: &mut Value| {
+        if let Value::Array(items) = list {
+            items.retain(|item| !item.is_null());
+        }
+    };
+    body.values_mut().for_each(whole);
+    if let Some(Value::Object(config)) = body.get_mut("config") {
+        config.values_mut().for_each(whole);
+    }
+    for list in ["messages", "input", "system"] {
+        let Some(Value::Array(items)) = body.get_mut(list) else { continue };
+        for item in items.iter_mut() {
+            files::unmark(item);
+            let Value::Object(item) = item else { continue };
+            if let Some(content) = item.get_mut("content") {
+                whole(content);
+            }
+            let says = ["content", "tool_calls", "function_call", "refusal", "audio"];
+            if list == "messages" && item.contains_key("role") && !says.iter().any(|name| item.contains_key(*name)) {
+                item.insert("content".into(), "".into());
+            }
+        }
+    }
 }
 
 /// The body in the dialect's own form, and what it asks for.

@@ -99,3 +99,58 @@ fn tags_say_who_asked() {
     let tags: Vec<_> = tags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(tags, [("org_id", "o"), ("user_id", "u"), ("request_id", "r"), ("custom_id", "c")]);
 }
+
+#[test]
+fn what_the_clients_do_to_parameters_is_put_right() {
+    for (given, wanted) in [
+        (
+            json!({"messages": [null, {"role": "user", "content": "hi"}]}),
+            json!({"messages": [{"role": "user", "content": "hi"}]}),
+        ),
+        (json!({"messages": [{"role": "user"}]}), json!({"messages": [{"role": "user", "content": ""}]})),
+        (
+            json!({"messages": [{"role": "assistant", "tool_calls": []}]}),
+            json!({"messages": [{"role": "assistant", "tool_calls": []}]}),
+        ),
+        (
+            json!({"messages": [{"role": "tool", "tool_call_id": "c1"}]}),
+            json!({"messages": [{"role": "tool", "tool_call_id": "c1", "content": ""}]}),
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [null, {"type": "text", "text": "hi"}]}]}),
+            json!({"messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]}),
+        ),
+        (json!({"stop": [null, "x"]}), json!({"stop": ["x"]})),
+        (json!({"config": {"stop_sequences": ["x", null]}}), json!({"config": {"stop_sequences": ["x"]}})),
+        // What a schema says is its own business.
+        (
+            json!({"tools": [{"parameters": {"enum": ["a", null]}}]}),
+            json!({"tools": [{"parameters": {"enum": ["a", null]}}]}),
+        ),
+        (
+            json!({"input": [{"role": "user", "content": [{"type": "input_file", "file_data": "bytes:AQI="}]}]}),
+            json!({"input": [{"role": "user", "content": [{"type": "input_file", "file_data": "AQI="}]}]}),
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "bytes:AQI="}}]}]}),
+            json!({"messages": [{"role": "user", "content": [
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AQI="}}]}]}),
+        ),
+    ] {
+        let mut body = object(given);
+        mend(&mut body);
+        assert_eq!(Value::Object(body), wanted);
+    }
+}
+
+#[test]
+fn blank_messages_are_read_in_every_dialect() {
+    for dialect in [Dialect::Chat, Dialect::Messages] {
+        let mut body = object(json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user"}]}));
+        mend(&mut body);
+        let (_, request) = read(dialect, body, "m", false, &mut Vec::new()).unwrap();
+        let Request::Chat(chat) = request else { panic!("not a chat") };
+        assert_eq!(chat.messages.len(), 1, "{dialect:?}");
+    }
+}

@@ -57,6 +57,13 @@ fn whole(neutral: &Neutral, facts: &Facts, summary: &Summary, ask: &Ask) -> Resu
             if let Some(extended) = ask.extended {
                 extend(&mut frame.extra, extended, summary);
             }
+            // Members beside the usual ones are for clients of the protocol that they are of.
+            let of = sabir_providers::find(facts.provider_type).map(|provider| provider.spec().protocol);
+            if of == Some(Protocol::OpenAi) {
+                for (name, value) in &chat.rest {
+                    frame.extra.entry(name.clone()).or_insert_with(|| value.clone());
+                }
+            }
             // What the ledger sums up is what the caller is shown: the cached answer costs nothing.
             let shown = sabir_types::ChatResponse { usage: summary.usage.clone(), ..(**chat).clone() };
             let mut body = render::chat(&shown, &frame);

@@ -14,6 +14,8 @@ pub(super) struct Inline {
     held: String,
     /// Whether some of the thought was said.
     begun: bool,
+    /// Whether the thought begins with the text, tag or no tag.
+    implied: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,11 @@ pub(super) enum Piece {
 }
 
 impl Inline {
+    /// For models whose template opens the thought, so that the text begins inside of it.
+    pub(super) fn opened() -> Self {
+        Self { implied: true, ..Self::default() }
+    }
+
     /// Takes more text and adds what is certain by now.
     pub(super) fn push(&mut self, text: &str, out: &mut Vec<Piece>) {
         if self.at == At::Text {
@@ -43,6 +50,8 @@ impl Inline {
             let said = self.held.trim_start();
             if let Some(thought) = said.strip_prefix(OPEN) {
                 self.held = thought.to_owned();
+                self.at = At::Thought;
+            } else if self.implied && !OPEN.starts_with(said) {
                 self.at = At::Thought;
             } else if !OPEN.starts_with(said) {
                 self.at = At::Text;
@@ -122,6 +131,32 @@ mod tests {
             Piece::Thought(more) => (thought + &more, text),
             Piece::Text(more) => (thought, text + &more),
         })
+    }
+
+    #[test]
+    fn a_thought_that_the_template_opened() {
+        for (said, thought, text) in [
+            ("Two hulls.\n</think>\n\nA catamaran.", "Two hulls.", "A catamaran."),
+            ("cut o", "cut o", ""),
+            ("<think>said all the same</think>Yes", "said all the same", "Yes"),
+        ] {
+            for size in 1..=said.len() {
+                let (mut inline, mut out) = (Inline::opened(), Vec::new());
+                let letters: Vec<char> = said.chars().collect();
+                letters.chunks(size).for_each(|piece| inline.push(&piece.iter().collect::<String>(), &mut out));
+                inline.flush(&mut out);
+                let joined = |want: bool| -> String {
+                    out.iter()
+                        .filter_map(|piece| match piece {
+                            Piece::Thought(said) if want => Some(said.as_str()),
+                            Piece::Text(said) if !want => Some(said.as_str()),
+                            _ => None,
+                        })
+                        .collect()
+                };
+                assert_eq!((joined(true), joined(false)), (thought.to_owned(), text.to_owned()), "pieces of {size}");
+            }
+        }
     }
 
     #[test]

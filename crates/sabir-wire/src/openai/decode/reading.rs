@@ -5,7 +5,7 @@
 
 use sabir_types::{ChatResponse, Error, ErrorKind, Operation, Result};
 
-use super::{ChatStream, Glimpse, glance, whole};
+use super::{ChatStream, Glimpse, glance, inline::Inline, whole};
 use crate::openai::error;
 
 /// How to read one provider's answers.
@@ -13,13 +13,20 @@ use crate::openai::error;
 pub struct Reading {
     /// Whether thoughts stand as `<think>…</think>` before the text.
     pub inline_thoughts: bool,
+    /// Whether such a thought has no `<think>` before it, since the model's template holds that.
+    pub unopened: bool,
     /// What its codes (or types) of errors mean, where the status or the usual words do not say.
     pub codes: &'static [(&'static str, ErrorKind)],
 }
 
 impl Reading {
     /// As OpenAI answers.
-    pub const USUAL: Self = Self { inline_thoughts: false, codes: &[] };
+    pub const USUAL: Self = Self { inline_thoughts: false, unopened: false, codes: &[] };
+
+    /// How to tell thoughts from text, if they stand in it.
+    pub(super) fn inline(&self) -> Option<Inline> {
+        self.inline_thoughts.then(|| if self.unopened { Inline::opened() } else { Inline::default() })
+    }
 
     /// Reads a chat answer with a success status.
     pub fn chat(&self, body: &[u8]) -> Result<ChatResponse> {

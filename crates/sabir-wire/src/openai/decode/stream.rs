@@ -49,6 +49,15 @@ struct ChoiceState {
     finished: bool,
     /// Tells thoughts from text where they stand in it.
     inline: Option<Inline>,
+    /// Whether the provider kept something back.
+    withheld: bool,
+    /// What the answer rests on, where that stands beside the choices.
+    sources: Vec<Value>,
+    /// The block of the text, and that of the thought.
+    text: Option<u32>,
+    thought: Option<u32>,
+    /// Hidden thoughts (OpenRouter), put together as far as they came.
+    details: Vec<Value>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,10 +144,16 @@ impl State {
         self.meta(&chunk, out);
         for (at, choice) in chunk.get("choices").and_then(Value::as_array).into_iter().flatten().enumerate() {
             let index = choice.get("index").and_then(Value::as_u64).map_or(at as u32, |index| index as u32);
-            let inline = self.reading.inline_thoughts;
+            let reading = self.reading;
             let state = self.choices.entry(index);
-            let state =
-                state.or_insert_with(|| ChoiceState { inline: inline.then(Inline::default), ..ChoiceState::default() });
+            let state = state.or_insert_with(|| ChoiceState { inline: reading.inline(), ..ChoiceState::default() });
+            if let Some(all) = chunk.as_object() {
+                state.withheld |= whole::is_withheld(all);
+                // Each event repeats them: the last list counts.
+                if all.contains_key("search_results") || all.contains_key("citations") {
+                    state.sources = whole::sources(all);
+                }
+            }
             state.piece(index, choice, out)?;
             if let Some(raw) = choice.get("usage").filter(|raw| raw.is_object()) {
                 out.push(Event::Usage(usage(raw)));
@@ -178,7 +193,9 @@ impl ChoiceState {
         }
         self.finished = true;
         self.flush(choice, out);
+        self.end_notes(choice, out);
         let reason = match finish_reason(word) {
+            _ if self.withheld => FinishReason::ContentFilter,
             FinishReason::Stop if !self.calls.is_empty() => FinishReason::ToolCalls,
             reason => reason,
         };
@@ -195,6 +212,9 @@ impl ChoiceState {
         let thought = text(delta, "reasoning_content").or_else(|| text(delta, "reasoning"));
         if let Some(thought) = thought.filter(|text| !text.is_empty()) {
             say(self, Lane::Thinking, Delta::Thinking { text: thought.to_owned() });
+        }
+        for piece in delta.get("reasoning_details").and_then(Value::as_array).into_iter().flatten() {
+            self.detail(piece);
         }
         match delta.get("content") {
             Some(Value::String(text)) if !text.is_empty() => match self.inline.take() {
@@ -244,6 +264,41 @@ impl ChoiceState {
         Ok(())
     }
 
+    /// Says what belongs to blocks that are complete by now: sources to the text, hidden thoughts to the thought.
+    fn end_notes(&mut self, choice: u32, out: &mut Vec<Event>) {
+        if let Some(block) = self.text {
+            let notes = std::mem::take(&mut self.sources).into_iter();
+            out.extend(notes.map(|data| Event::Delta { choice, block, delta: Delta::Citation { data } }));
+        }
+        // Plain text stands in the thought already.
+        let plain = |detail: &Value| detail["type"] == "reasoning.text" && detail["signature"].is_null();
+        if !self.details.iter().all(plain) {
+            let data = Value::from(std::mem::take(&mut self.details)).to_string();
+            let block = self.thought.unwrap_or_else(|| self.lane(Lane::Thinking));
+            out.push(Event::Delta { choice, block, delta: Delta::Opaque { data } });
+        }
+    }
+
+    /// Puts a piece of a hidden thought to what came before: pieces of one have the same index.
+    fn detail(&mut self, piece: &Value) {
+        let same =
+            |known: &&mut Value| known.get("index") == piece.get("index") && known.get("type") == piece.get("type");
+        let Some(Value::Object(known)) = self.details.iter_mut().find(same) else {
+            return self.details.push(piece.clone());
+        };
+        for (name, more) in piece.as_object().into_iter().flatten() {
+            match (known.get_mut(name), more) {
+                (Some(Value::String(text)), Value::String(more)) if matches!(&**name, "text" | "summary" | "data") => {
+                    text.push_str(more);
+                }
+                (_, Value::Null) => {}
+                _ => {
+                    known.insert(name.clone(), more.clone());
+                }
+            }
+        }
+    }
+
     /// Says what was held back because it might have been a tag.
     fn flush(&mut self, choice: u32, out: &mut Vec<Event>) {
         let mut pieces = Vec::new();
@@ -263,6 +318,11 @@ impl ChoiceState {
             _ => {
                 let block = self.block();
                 self.open = Some((lane, block));
+                match lane {
+                    Lane::Text => self.text = Some(block),
+                    Lane::Thinking => self.thought = self.thought.or(Some(block)),
+                    _ => {}
+                }
                 block
             }
         }

@@ -1,6 +1,7 @@
 //! Tests of the answer readers. Invariant: however a stream is cut, it says the same.
 
-use sabir_types::{Accumulator, Block, ErrorKind, Event, FinishReason, Operation};
+use sabir_types::{Accumulator, Block, ErrorKind, Event, FinishReason, Operation, Value};
+use serde_json::json;
 
 use super::*;
 
@@ -125,8 +126,11 @@ fn absurd_figures_do_not_overflow() {
     assert_eq!(usage(&raw).total(), Some(most));
 }
 
-const CAREFUL: Reading =
-    Reading { inline_thoughts: true, codes: &[("1002", ErrorKind::RateLimited), ("2013", ErrorKind::BadRequest)] };
+const CAREFUL: Reading = Reading {
+    inline_thoughts: true,
+    codes: &[("1002", ErrorKind::RateLimited), ("2013", ErrorKind::BadRequest)],
+    ..Reading::USUAL
+};
 
 #[test]
 fn errors_with_a_good_status() {
@@ -165,8 +169,116 @@ fn what_may_be_a_tag_is_not_lost_before_a_call() {
     let (mut stream, mut out) = (CAREFUL.stream(), Vec::new());
     stream.feed(body.as_bytes(), &mut out).unwrap();
     stream.finish(&mut out).unwrap();
-    let mut all = sabir_types::Accumulator::new();
+    let mut all = Accumulator::new();
     out.iter().for_each(|event| all.push(event));
     let content = &all.finish().choices[0].content;
     assert_eq!((content[0].as_text(), content[1].kind()), (Some("<thi"), "tool call"));
+}
+
+#[test]
+fn a_thought_whose_tag_is_in_the_template() {
+    let reading = Reading { inline_thoughts: true, unopened: true, ..Reading::USUAL };
+    let body = json!({"model": "m", "choices": [{"index": 0, "finish_reason": "stop",
+        "message": {"role": "assistant", "content": "Hm.\n</think>\n\nYes."}}]});
+    let whole = reading.chat(body.to_string().as_bytes()).unwrap();
+    let texts = |content: &[Block]| -> Vec<(&'static str, String)> {
+        let text = |block: &Block| match block {
+            Block::Thinking(thought) => thought.text.clone().unwrap_or_default(),
+            other => other.as_text().unwrap_or_default().to_owned(),
+        };
+        content.iter().map(|block| (block.kind(), text(block))).collect()
+    };
+    let expected = [("thinking", "Hm.".to_owned()), ("text", "Yes.".to_owned())];
+    assert_eq!(texts(&whole.choices[0].content), expected);
+    let piece = |text: &str| json!({"index": 0, "delta": {"content": text}, "finish_reason": null});
+    let end = json!({"index": 0, "delta": {}, "finish_reason": "stop"});
+    let all = ["Hm.\n</th", "ink>\n\nY", "es."].map(piece).into_iter().chain([end]);
+    let all: Vec<Value> = all.map(|choice| json!({"model": "m", "choices": [choice]})).collect();
+    assert_eq!(texts(&heard(reading, &all).choices[0].content), expected);
+}
+
+/// What a stream of these events adds up to.
+fn heard(reading: Reading, events: &[Value]) -> sabir_types::ChatResponse {
+    let (mut stream, mut out) = (reading.stream(), Vec::new());
+    let bytes: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    stream.feed(bytes.as_bytes(), &mut out).unwrap();
+    stream.finish(&mut out).unwrap();
+    let mut all = Accumulator::new();
+    out.iter().for_each(|event| all.push(event));
+    all.finish()
+}
+
+#[test]
+fn sources_beside_the_choices_become_citations_of_the_text() {
+    let sources = json!([{"title": "T", "url": "https://a"}, {"url": "https://b"}]);
+    let expected = [
+        json!({"type": "url_citation", "url_citation": {"url": "https://a", "title": "T"}}),
+        json!({"type": "url_citation", "url_citation": {"url": "https://b"}}),
+    ];
+    let citations = |answer: &sabir_types::ChatResponse| match &answer.choices[0].content[..] {
+        [Block::Text(text)] => text.citations.clone(),
+        other => panic!("{other:?}"),
+    };
+    let body = json!({"model": "m", "search_results": sources, "citations": ["https://a", "https://b"],
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "x"}}]});
+    assert_eq!(citations(&Reading::USUAL.chat(body.to_string().as_bytes()).unwrap()), expected);
+    let event = |text: &str, end: Option<&str>| {
+        json!({"model": "m", "search_results": sources, "citations": ["https://a", "https://b"],
+            "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": end}]})
+    };
+    assert_eq!(citations(&heard(Reading::USUAL, &[event("x", None), event("y", Some("stop"))])), expected);
+    let plain = json!({"model": "m", "citations": ["https://a"],
+        "choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": "stop"}]});
+    let cited = citations(&heard(Reading::USUAL, &[plain]));
+    assert_eq!(cited, [json!({"type": "url_citation", "url_citation": {"url": "https://a"}})]);
+}
+
+#[test]
+fn what_was_kept_back_ends_as_filtered() {
+    let filtered = Some(FinishReason::ContentFilter);
+    let body = json!({"model": "m", "output_sensitive": true,
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "x"}}]});
+    assert_eq!(Reading::USUAL.chat(body.to_string().as_bytes()).unwrap().choices[0].finish_reason, filtered);
+    let event = |end: Option<&str>, sensitive: bool| {
+        json!({"model": "m", "output_sensitive": sensitive,
+            "choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": end}]})
+    };
+    let answer = heard(Reading::USUAL, &[event(None, false), event(Some("stop"), true)]);
+    assert_eq!(answer.choices[0].finish_reason, filtered);
+    let answer = heard(Reading::USUAL, &[event(None, false), event(Some("stop"), false)]);
+    assert_eq!(answer.choices[0].finish_reason, Some(FinishReason::Stop));
+}
+
+#[test]
+fn hidden_thoughts_of_a_stream_are_put_together() {
+    let piece =
+        |details: Value| json!({"model": "m", "choices": [{"index": 0, "delta": details, "finish_reason": null}]});
+    let events = [
+        piece(
+            json!({"reasoning": "It ", "reasoning_details": [{"type": "reasoning.text", "text": "It ", "index": 0}]}),
+        ),
+        piece(
+            json!({"reasoning": "greets.", "reasoning_details": [{"type": "reasoning.text", "text": "greets.", "index": 0}]}),
+        ),
+        piece(
+            json!({"reasoning_details": [{"type": "reasoning.text", "signature": "sig", "index": 0, "format": null}]}),
+        ),
+        piece(json!({"reasoning_details": [{"type": "reasoning.encrypted", "data": "AA", "index": 1}]})),
+        piece(json!({"reasoning_details": [{"type": "reasoning.encrypted", "data": "BB", "index": 1}]})),
+        piece(json!({"content": "Ahoy."})),
+        json!({"model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}),
+    ];
+    let answer = heard(Reading::USUAL, &events);
+    let [Block::Thinking(thought), Block::Text(_)] = &answer.choices[0].content[..] else { panic!("{answer:?}") };
+    assert_eq!(thought.text.as_deref(), Some("It greets."));
+    let kept: Value = serde_json::from_str(thought.opaque.as_deref().unwrap()).unwrap();
+    let expected = json!([
+        {"type": "reasoning.text", "text": "It greets.", "index": 0, "signature": "sig"},
+        {"type": "reasoning.encrypted", "data": "AABB", "index": 1},
+    ]);
+    assert_eq!(kept, expected);
+    // Plain words alone are in the thought already.
+    let plain = heard(Reading::USUAL, &[&events[..2], &events[5..]].concat());
+    let Block::Thinking(thought) = &plain.choices[0].content[0] else { panic!("{plain:?}") };
+    assert_eq!((thought.text.as_deref(), thought.opaque.as_deref()), (Some("It greets."), None));
 }

@@ -40,8 +40,18 @@ pub(super) fn read(body: &[u8], reading: &Reading) -> Result<ChatResponse> {
         system_fingerprint: take_text(&mut all, "system_fingerprint"),
         ..ChatResponse::default()
     };
+    let sources = sources(&all);
     for (at, choice) in choices.into_iter().enumerate() {
-        answer.choices.push(self::choice(choice, at, reading)?);
+        let mut choice = self::choice(choice, at, reading)?;
+        if is_withheld(&all) {
+            choice.finish_reason = Some(FinishReason::ContentFilter);
+        }
+        if let Some(Block::Text(text)) = choice.content.iter_mut().rev().find(|block| matches!(block, Block::Text(_)))
+            && text.citations.is_empty()
+        {
+            text.citations.clone_from(&sources);
+        }
+        answer.choices.push(choice);
     }
     if let Some(raw) = all.remove("usage").filter(Value::is_object) {
         answer.usage = usage(&raw);
@@ -106,6 +116,32 @@ fn choice(choice: Value, at: usize, reading: &Reading) -> Result<Choice> {
     })
 }
 
+/// Whether the provider says beside the choices that it kept something back (MiniMax).
+pub(super) fn is_withheld(all: &Map<String, Value>) -> bool {
+    ["output_sensitive", "input_sensitive"].iter().any(|name| all.get(*name) == Some(&Value::Bool(true)))
+}
+
+/// What an answer rests on, where it stands beside the choices (Perplexity), in the form of OpenAI's annotations.
+pub(super) fn sources(all: &Map<String, Value>) -> Vec<Value> {
+    let list = |name: &str| all.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let cited = |url: &str, title: Option<&str>| {
+        let mut citation = Map::new();
+        citation.insert("url".into(), url.into());
+        if let Some(title) = title {
+            citation.insert("title".into(), title.into());
+        }
+        serde_json::json!({"type": "url_citation", "url_citation": citation})
+    };
+    let found = list("search_results")
+        .iter()
+        .filter_map(|result| Some(cited(result.get("url")?.as_str()?, result.get("title").and_then(Value::as_str))));
+    let found: Vec<Value> = found.collect();
+    if found.is_empty() {
+        return list("citations").iter().filter_map(Value::as_str).map(|url| cited(url, None)).collect();
+    }
+    found
+}
+
 /// The stop text that the model wrote, where the server says which.
 pub(super) fn stop_text(choice: &Map<String, Value>) -> Option<String> {
     ["stop_reason", "matched_stop"].iter().find_map(|name| choice.get(*name)?.as_str()).map(str::to_owned)
@@ -133,7 +169,10 @@ fn text(message: &mut Map<String, Value>, content: &mut Vec<Block>, reading: &Re
     };
     match message.remove("content") {
         Some(Value::String(text)) if !text.is_empty() => {
-            let text = if reading.inline_thoughts { without_thoughts(&text, content) } else { text };
+            let text = match reading.inline() {
+                Some(inline) => without_thoughts(&text, inline, content),
+                None => text,
+            };
             if text.is_empty() {
                 return;
             }
@@ -149,8 +188,8 @@ fn text(message: &mut Map<String, Value>, content: &mut Vec<Block>, reading: &Re
 }
 
 /// The text alone; thoughts that stand before it become a block.
-fn without_thoughts(said: &str, content: &mut Vec<Block>) -> String {
-    let (mut inline, mut pieces) = (Inline::default(), Vec::new());
+fn without_thoughts(said: &str, mut inline: Inline, content: &mut Vec<Block>) -> String {
+    let mut pieces = Vec::new();
     inline.push(said, &mut pieces);
     inline.flush(&mut pieces);
     let (mut thought, mut text) = (String::new(), String::new());

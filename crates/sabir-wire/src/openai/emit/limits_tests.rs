@@ -1,9 +1,12 @@
 //! What is kept within a provider's limits, and what is refused.
 
-use sabir_types::{ErrorKind, Message, Params, Role, ToolKind};
+use sabir_types::{Block, ErrorKind, Message, Params, Role, ToolKind};
 use serde_json::json;
 
-use super::{super::chat, *};
+use super::{
+    super::{ReasoningStyle, chat},
+    *,
+};
 
 const NARROW: Dialect = Dialect {
     choices: Choices::AUTO_OR_NONE,
@@ -138,4 +141,24 @@ fn bodies_go_as_they_are_while_they_fit() {
     }
     assert!(!fits(json!({"messages": []})), "the switch is missing");
     assert!(super::fits(b"anything", &Dialect::COMPATIBLE), "who has no limits is not looked at");
+}
+
+#[test]
+fn hidden_thoughts_of_a_stream_go_back_as_they_came() {
+    let dialect =
+        Dialect { replay: Some("reasoning_details"), reasoning: ReasoningStyle::Object, ..Dialect::COMPATIBLE };
+    let details = json!([{"type": "reasoning.encrypted", "data": "AABB", "index": 0}]);
+    let thought = |opaque: &str| {
+        let thinking =
+            sabir_types::Thinking { text: Some("hm".into()), opaque: Some(opaque.into()), ..Default::default() };
+        asked(|request| {
+            request.messages.push(Message::new(Role::Assistant, vec![Block::Thinking(thinking), Block::text("Ahoy.")]));
+            request.messages.push(Message::user("and now?"));
+        })
+    };
+    let (body, _) = written(&thought(&details.to_string()), &dialect).unwrap();
+    assert_eq!(body["messages"][1]["reasoning_details"], details);
+    // Another provider's state is none of these lists: then the words go back.
+    let (body, _) = written(&thought("c2VhbA=="), &dialect).unwrap();
+    assert_eq!((&body["messages"][1]["reasoning"], body["messages"][1].get("reasoning_details")), (&json!("hm"), None));
 }

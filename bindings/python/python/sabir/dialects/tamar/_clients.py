@@ -11,7 +11,8 @@ import os
 import time
 import uuid
 from types import TracebackType
-from typing import Any, AsyncIterator, Dict, Generator, Iterator, List, Mapping, Optional, Tuple, Type, Union
+from typing import Any, AsyncIterator, Dict, Generator, Iterable, Iterator, Mapping, Optional, Tuple, Type, Union
+from urllib.parse import quote
 
 from ... import _requests
 from ..._async import AsyncSabir
@@ -21,8 +22,16 @@ from ..._requests import Settings
 from ..._sync import Sabir
 from ..._waiting import Waiter, next_of
 from ._jwt import Tokens
-from .exceptions import InvalidResponseException, TamarModelException, throw
-from .schemas import BaseResponse, BatchModelRequest, BatchModelResponse, ModelRequest, ModelResponse
+from .exceptions import InvalidResponseException, throw
+from .schemas import (
+    BaseResponse,
+    BatchModelRequest,
+    BatchModelResponse,
+    BatchTaskStatusResponse,
+    ModelRequest,
+    ModelResponse,
+    TaskStatusResponse,
+)
 
 _PREFIX = "MODEL_MANAGER_SERVER_"
 
@@ -69,14 +78,6 @@ class _Base:
             address = f"{'http' if plain else 'https'}://{address}"
         self._native = _requests.http_client(address, None, None, None)
 
-    def get_task_status(self, task_id: str, timeout: Optional[float] = None) -> Any:
-        """The gateway keeps no tasks: what it can do, it does at once."""
-        raise TamarModelException(f"there is no task `{task_id}`: the gateway keeps none")
-
-    def batch_get_task_status(self, task_ids: List[str], timeout: Optional[float] = None) -> Any:
-        """The gateway keeps no tasks: what it can do, it does at once."""
-        raise TamarModelException(f"there are no tasks {', '.join(task_ids)}: the gateway keeps none")
-
 
 class TamarModelClient(_Base):
     """The client for threads."""
@@ -103,6 +104,18 @@ class TamarModelClient(_Base):
         """Calls models for several items at once; one that fails fails alone."""
         call = _batch(self, batch_request_model, timeout, request_id, extra_headers)
         return call.batch(self._sent(call))
+
+    def get_task_status(self, task_id: str, timeout: Optional[float] = None) -> TaskStatusResponse:
+        """Where a call stands that nobody waits for (`enable_async_task=True`)."""
+        call = _task(self, task_id, timeout)
+        return call.task(self._sent(call))
+
+    def batch_get_task_status(
+        self, task_ids: Iterable[str], timeout: Optional[float] = None
+    ) -> BatchTaskStatusResponse:
+        """Where several calls stand; one that is not there has failed."""
+        call = _tasks(self, task_ids, timeout)
+        return call.tasks(self._sent(call))
 
     def close(self) -> None:
         """Ends all calls and lets go of everything."""
@@ -148,6 +161,18 @@ class AsyncTamarModelClient(_Base):
         """Calls models for several items at once; one that fails fails alone."""
         call = _batch(self, batch_request_model, timeout, request_id, extra_headers)
         return call.batch(await self._sent(call))
+
+    async def get_task_status(self, task_id: str, timeout: Optional[float] = None) -> TaskStatusResponse:
+        """Where a call stands that nobody waits for (`enable_async_task=True`)."""
+        call = _task(self, task_id, timeout)
+        return call.task(await self._sent(call))
+
+    async def batch_get_task_status(
+        self, task_ids: Iterable[str], timeout: Optional[float] = None
+    ) -> BatchTaskStatusResponse:
+        """Where several calls stand; one that is not there has failed."""
+        call = _tasks(self, task_ids, timeout)
+        return call.tasks(await self._sent(call))
 
     async def close(self) -> None:
         """Ends all calls and lets go of everything."""
@@ -220,33 +245,33 @@ class _Call:
         self,
         client: _Base,
         path: str,
-        body: Mapping[str, Any],
+        body: Optional[Mapping[str, Any]],
         org_id: str,
         user_id: str,
         timeout: Optional[float],
-        request_id: Optional[str],
-        extra_headers: Optional[Mapping[str, str]],
+        request_id: Optional[str] = None,
+        extra_headers: Optional[Mapping[str, str]] = None,
         stream: bool = False,
     ) -> None:
         self.request_id = request_id or str(uuid.uuid4())
         self.stream = stream
         self._client = client
         self._path = path
-        self._body = _requests.body(body)
+        self._body = None if body is None else _requests.body(body)
         self._caller = (org_id, user_id)
         self._timeout = timeout
         self._headers = {name.lower(): value for name, value in (extra_headers or {}).items() if value}
         self._fresh = False
         self._tries = 0
 
-    def arguments(self) -> Tuple[str, str, bytes, Dict[str, object]]:
+    def arguments(self) -> Tuple[str, str, Optional[bytes], Dict[str, object]]:
         """What the native client is called with."""
         headers = {**self._headers, "x-request-id": self.request_id}
         token = self._client._tokens.token(*self._caller, fresh=self._fresh)
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
         options = self._client._settings.options(self.stream, headers, self._timeout, None)
-        return "POST", self._path, self._body, options
+        return "GET" if self._body is None else "POST", self._path, self._body, options
 
     def again(self, outcome: Outcome) -> Optional[float]:
         """After how long a call that ended so is tried again, if it is."""
@@ -272,6 +297,14 @@ class _Call:
         responses = [BaseResponse.read(item) for result in results for item in result["responses"]]
         request_id = results[0].get("request_id") if results else None
         return BatchModelResponse(request_id or self.request_id, responses)
+
+    def task(self, outcome: Outcome) -> TaskStatusResponse:
+        """Where a task stands."""
+        return TaskStatusResponse.read(self._data(outcome))
+
+    def tasks(self, outcome: Outcome) -> BatchTaskStatusResponse:
+        """Where tasks stand."""
+        return BatchTaskStatusResponse([TaskStatusResponse.read(task) for task in self._data(outcome)["tasks"]])
 
     def _data(self, outcome: Outcome) -> Dict[str, Any]:
         if outcome.kind != "ok":
@@ -303,6 +336,14 @@ def _batch(
     context = batch.user_context
     caller = (context.org_id, context.user_id)
     return _Call(client, "/v1/batch-invoke", batch.sent(), *caller, timeout, request_id, extra_headers)
+
+
+def _task(client: _Base, task_id: str, timeout: Optional[float]) -> _Call:
+    return _Call(client, f"/v1/task-status/{quote(task_id, safe='')}", None, "", "", timeout)
+
+
+def _tasks(client: _Base, task_ids: Iterable[str], timeout: Optional[float]) -> _Call:
+    return _Call(client, "/v1/batch-task-status", {"task_ids": list(task_ids)}, "", "", timeout)
 
 
 def _stream(outcome: Outcome, request_id: str) -> NativeStream:

@@ -134,7 +134,7 @@ _STATUSES = {
     400: InvalidParameterException,
     401: TokenExpiredException,
     403: PermissionDeniedException,
-    404: ModelNotFoundException,
+    404: TamarModelException,
     413: InvalidParameterException,
     422: InvalidParameterException,
     429: RateLimitException,

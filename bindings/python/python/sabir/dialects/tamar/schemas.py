@@ -222,6 +222,35 @@ class BatchModelResponse:
     responses: List[BaseResponse] = dataclasses.field(default_factory=list)
 
 
+@dataclasses.dataclass
+class TaskStatusResponse:
+    """Where a call stands that nobody waits for: `status` is `processing`, `completed` or `failed`."""
+
+    task_id: str
+    provider: Optional[str] = None
+    channel: Optional[str] = None
+    invoke_type: Optional[str] = None
+    model: Optional[str] = None
+    status: Optional[str] = None
+    created_at: Optional[str] = None
+    completed_at: Optional[str] = None
+    result_data: Optional[Dict[str, Any]] = None
+    error_message: Optional[str] = None
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> TaskStatusResponse:
+        """A task as it came; what is not said yet is `None`."""
+        members = {field.name: data.get(field.name) or None for field in dataclasses.fields(cls)}
+        return cls(**{**members, "task_id": data["task_id"]})
+
+
+@dataclasses.dataclass
+class BatchTaskStatusResponse:
+    """Where calls stand, in the order in which they were asked for."""
+
+    tasks: List[TaskStatusResponse] = dataclasses.field(default_factory=list)
+
+
 def _word(kind: Type[Enum], name: str, value: Any) -> Any:
     """A word of Tamar's, or another one: the gateway knows more providers than Tamar."""
     if isinstance(value, Enum):
