@@ -274,7 +274,9 @@ impl Client {
                     Ok(answer) => return Outcome::answer(answer.meta(), Some(answer.body().to_vec()), None),
                     Err(error) => Err(error),
                 },
-                Mode::Marked => client.request_stream(method, &path, body).await.map(Inside::Marked),
+                Mode::Marked => {
+                    client.request_stream(method, &path, body).await.map(|stream| Inside::Marked(Box::new(stream)))
+                }
                 Mode::Events => client.request_body(method, &path, body).await.map(Inside::events),
                 Mode::Bytes => client.request_body(method, &path, body).await.map(Inside::Bytes),
             };

@@ -26,7 +26,7 @@ const AHEAD: usize = 64;
 
 /// What an answer is read as.
 pub(crate) enum Inside {
-    Marked(RawStream),
+    Marked(Box<RawStream>),
     Events(Box<NamedEvents>, Meta),
     Bytes(RawBody),
 }
