@@ -44,9 +44,7 @@ class Seen:
 class Said:
     """An answer."""
 
-    def __init__(
-        self, body: Any = None, status: int = 200, kind: str = "application/json", **headers: str
-    ) -> None:
+    def __init__(self, body: Any = None, status: int = 200, kind: str = "application/json", **headers: str) -> None:
         self.status = status
         self.body = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
         self.headers = {"content-type": kind, **{name.replace("_", "-"): value for name, value in headers.items()}}

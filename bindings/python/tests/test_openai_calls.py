@@ -174,9 +174,7 @@ def test_arguments_by_position_and_by_name(server: Server, client: OpenAI) -> No
 
 
 @pytest.mark.parametrize("value", ["", None])
-def test_an_empty_path_parameter_is_refused_before_anything_is_sent(
-    server: Server, client: OpenAI, value: Any
-) -> None:
+def test_an_empty_path_parameter_is_refused_before_anything_is_sent(server: Server, client: OpenAI, value: Any) -> None:
     with pytest.raises(ValueError, match=r"Expected a non-empty value for `file_id` but received"):
         client.files.retrieve(value)
     assert server.seen == []

@@ -63,7 +63,10 @@ def test_variables_stand_in_for_arguments(server: Server, monkeypatch: pytest.Mo
     assert got["user-agent"].startswith("sabir-python/")
     with OpenAI(api_key="said", organization="other", base_url=server.url) as client:
         ask(client)
-    assert (server.last.headers["authorization"], server.last.headers["openai-organization"]) == ("Bearer said", "other")
+    assert (server.last.headers["authorization"], server.last.headers["openai-organization"]) == (
+        "Bearer said",
+        "other",
+    )
 
 
 @pytest.mark.parametrize("wrong", [None, "2", -1])

@@ -221,7 +221,9 @@ def store(server: Server) -> Callable[[Seen], Said]:
         if seen.path == "/v1/files":
             return Said({"id": f"file-{seen.parts[-1][3].decode()}"})
         done = asked > 1
-        return Said({"id": "b", "status": "completed" if done else "in_progress", "file_counts": {"in_progress": not done}})
+        return Said(
+            {"id": "b", "status": "completed" if done else "in_progress", "file_counts": {"in_progress": not done}}
+        )
 
     return answer
 
@@ -302,7 +304,11 @@ def test_a_webhook_is_who_it_says() -> None:
     body = json.dumps({"id": "evt", "type": "response.completed", "data": {"id": "r"}})
     client = OpenAI(api_key="k", webhook_secret=SECRET)
     event = client.webhooks.unwrap(body, signed(body))
-    assert (event.type, event.data.id, type(event).__name__) == ("response.completed", "r", "ResponseCompletedWebhookEvent")
+    assert (event.type, event.data.id, type(event).__name__) == (
+        "response.completed",
+        "r",
+        "ResponseCompletedWebhookEvent",
+    )
     assert AsyncOpenAI(api_key="k").webhooks.unwrap(body.encode(), signed(body), secret=SECRET).id == "evt"
     client.webhooks.verify_signature(body, signed(body, key=b"plain"), secret="plain")
     wrong: List[Any] = [

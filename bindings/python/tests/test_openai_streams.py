@@ -136,7 +136,10 @@ def test_a_chat_completion_as_it_grows(server: Server, client: OpenAI) -> None:
     logprobs = {"content": [{"token": "llo"}], "refusal": None}
     usage = {"choices": [], "usage": {"total_tokens": 3}}
     server.stream(
-        chunk({"role": "assistant", "content": "He"}), chunk({"content": "llo"}, logprobs=logprobs), chunk({}, "stop"), usage
+        chunk({"role": "assistant", "content": "He"}),
+        chunk({"content": "llo"}, logprobs=logprobs),
+        chunk({}, "stop"),
+        usage,
     )
     with stream_of(client) as stream:
         events = list(stream)
@@ -184,7 +187,10 @@ def test_calls_of_tools_as_they_grow(server: Server, client: OpenAI) -> None:
 
 
 def test_pieces_of_servers_that_are_not_exact(server: Server, client: OpenAI) -> None:
-    piece = {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{"}}]}
+    piece = {
+        "role": "assistant",
+        "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{"}}],
+    }
     rest = {"role": "assistant", "tool_calls": [{"function": {"arguments": "}"}}]}
     server.stream(chunk(piece), chunk(rest), chunk({"role": "assistant"}, "tool_calls"))
     with stream_of(client) as stream:
@@ -328,7 +334,11 @@ def events_of_a_response(text: str) -> List[Tuple[str, Any]]:
     whole = {**call, "arguments": '{"name": "Ulm", "people": 7}'}
     events: List[Dict[str, Any]] = [
         {"type": "response.created", "response": response(status="in_progress")},
-        {"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "id": "m", "content": []}},
+        {
+            "type": "response.output_item.added",
+            "output_index": 0,
+            "item": {"type": "message", "id": "m", "content": []},
+        },
         {"type": "response.content_part.added", **at, "part": {"type": "output_text", "text": ""}},
         {"type": "response.output_text.delta", **at, "delta": text[:5]},
         {"type": "response.output_text.delta", **at, "delta": text[5:]},
@@ -499,7 +509,7 @@ def test_a_run_that_fails(server: Server, client: OpenAI) -> None:
 def test_json_is_read_as_far_as_it_goes() -> None:
     from sabir._resources.parsing import partial_json
 
-    text = json.dumps({"a": [1, {"b": "c, \\\" {"}, None], "d": {"e": True}})
+    text = json.dumps({"a": [1, {"b": 'c, \\" {'}, None], "d": {"e": True}})
     for end in range(len(text) + 1):
         found = partial_json(text[:end])
         assert found is None or isinstance(found, dict), text[:end]

@@ -25,6 +25,7 @@ Pairs = List[Tuple[str, str]]
 #: How often an answer may say that something is elsewhere.
 _MOVES = 20
 
+
 class Api:
     """A client as the calls see it. What differs between clients is overridden."""
 
@@ -104,7 +105,7 @@ class Api:
     def made(self, name: str, args: Tuple[Any, ...], given: Dict[str, Any]) -> Request:
         """A call by its name and its arguments."""
         row = self.row(name)
-        given = {key: value for key, value in given.items() if key != "self"}
+        given = dict(given)
         if row.kind == "Transcription" and given.get("response_format") in ("text", "srt", "vtt"):
             request = requests.of(row, args, given)
             request.cast = str
@@ -191,12 +192,7 @@ class Api:
                 headers = [pair for pair in headers if pair[0] not in ("authorization", "api-key")]
             if done:
                 headers.append(("x-sabir-retry-count", str(done)))
-            options = {
-                "headers": headers,
-                "timeout": silence,
-                "retries": 0,
-                "stream": mode,
-            }
+            options = {"headers": headers, "timeout": silence, "retries": 0, "stream": mode}
             began = time.monotonic()
             link = self.link(origin if origin != self.origin() else None, connect)
             outcome = await self.runner.call(link, verb, path, body, options)
@@ -265,5 +261,3 @@ def _unpacked(answer: Any) -> None:
         if isinstance(packed, str):
             raw = base64.b64decode(packed)
             item["embedding"] = list(struct.unpack(f"<{len(raw) // 4}f", raw))
-
-

@@ -123,5 +123,3 @@ class AsyncStream(_Events[P], AsyncIterator[P]):
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
         await self.close()
-
-

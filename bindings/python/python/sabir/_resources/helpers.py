@@ -144,7 +144,9 @@ async def _poll_store_file(
     async def ask() -> Any:
         if until is not None and time.monotonic() > until:
             raise TimeoutError(f"file {file_id} is not in the vector store after {max_wait_seconds} seconds")
-        return await api.raw("vector_stores.files.retrieve", file_id, vector_store_id=vector_store_id, **_options(given))
+        return await api.raw(
+            "vector_stores.files.retrieve", file_id, vector_store_id=vector_store_id, **_options(given)
+        )
 
     return await _poll(api, ask, lambda file: file.status in ("cancelled", "completed", "failed"), poll_interval_ms)
 
@@ -235,7 +237,9 @@ async def _wait_for_file(api: Api, id: str, *, poll_interval: float = 5.0, max_w
         if file.status in ("processed", "error", "deleted"):
             return file
         if time.monotonic() > until:
-            raise RuntimeError(f"Giving up on waiting for file {id} to finish processing after {max_wait_seconds} seconds.")
+            raise RuntimeError(
+                f"Giving up on waiting for file {id} to finish processing after {max_wait_seconds} seconds."
+            )
         await api.runner.sleep(poll_interval)
 
 
@@ -409,5 +413,3 @@ for _name in (
     "responses.connect",
 ):
     HELPERS[_name] = _no_sockets
-
-

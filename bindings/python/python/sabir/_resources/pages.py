@@ -52,11 +52,9 @@ class _Page(ApiObject):
             items = members.get("data") or []
             last = items[-1].get("id") if items and isinstance(items[-1], Mapping) else None
             return PageInfo({"after": last}) if last else None
-        name, member = {
-            "conversation": ("after", "last_id"),
-            "next": ("after", "next"),
-            "token": ("page", "next"),
-        }[str(way)]
+        name, member = {"conversation": ("after", "last_id"), "next": ("after", "next"), "token": ("page", "next")}[
+            str(way)
+        ]
         told = members.get(member)
         return PageInfo({name: told}) if told else None
 
@@ -154,5 +152,3 @@ def page(api: Api, reply: Reply, request: Request) -> Any:
     request.query = without(request.query)
     made._api, made._request = api, request
     return made
-
-

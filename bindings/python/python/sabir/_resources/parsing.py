@@ -13,7 +13,6 @@ from .encode import NOT_GIVEN, NotGiven
 from .objects import ApiObject, ParsedResponse, kind
 
 
-
 def is_type(value: Any) -> bool:
     """Whether it names what is wanted, where a plain response format is a mapping."""
     return not (value is None or isinstance(value, (Mapping, NotGiven)))
@@ -126,7 +125,9 @@ class FunctionTool(Dict[str, Any]):
     model: Any
 
 
-def pydantic_function_tool(model: Any, *, name: Optional[str] = None, description: Optional[str] = None) -> FunctionTool:
+def pydantic_function_tool(
+    model: Any, *, name: Optional[str] = None, description: Optional[str] = None
+) -> FunctionTool:
     """A strict tool whose arguments are values of a type, for chat completions."""
     tool = FunctionTool(type="function", function=_function(model, name, description))
     tool.model = model
@@ -282,7 +283,9 @@ def accumulate(held: Dict[str, Any], delta: Mapping[str, Any]) -> Dict[str, Any]
     """Adds a piece to what came so far: texts and numbers are added, lists are merged by `index`."""
     for key, value in delta.items():
         before = held.get(key)
-        if before is None and not (isinstance(value, list) and any(isinstance(v, dict) and "index" in v for v in value)):
+        if before is None and not (
+            isinstance(value, list) and any(isinstance(v, dict) and "index" in v for v in value)
+        ):
             held[key] = value
         elif key in ("index", "type") or value is None:
             held[key] = value if value is not None else before

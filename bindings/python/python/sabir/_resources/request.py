@@ -14,7 +14,7 @@ class Request:
     """What is sent, and what is wanted of the answer."""
 
     __slots__ = (
-        "admin", "body", "cast", "files", "has_body", "headers", "idempotency_key", "keep_encoding", "kind", "max_retries",
+        "admin", "body", "cast", "files", "has_body", "headers", "keep_encoding", "kind", "max_retries",
         "page", "path", "query", "stream", "streamed", "timeout", "verb",
     )  # fmt: skip
 

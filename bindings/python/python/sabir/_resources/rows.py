@@ -347,7 +347,4 @@ list GET /webhook_event_types WebhookEventTypeList
 """
 
 #: Resources that are found in a second place.
-ALIASES = {
-    "beta.chat": "chat",
-    "beta.vector_stores": "vector_stores",
-}
+ALIASES = {"beta.chat": "chat", "beta.vector_stores": "vector_stores"}

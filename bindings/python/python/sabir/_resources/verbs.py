@@ -28,8 +28,13 @@ class Verbs:
         return Wrapped(self._api_of(), "stream")
 
     def get(
-        self, path: str, *, cast_to: Any, options: Optional[Mapping[str, Any]] = None,
-        stream: bool = False, stream_cls: Any = None
+        self,
+        path: str,
+        *,
+        cast_to: Any,
+        options: Optional[Mapping[str, Any]] = None,
+        stream: bool = False,
+        stream_cls: Any = None,
     ) -> Any:
         """Any GET."""
         return self._verb("GET", path, cast_to, None, options, None, stream, stream_cls)
@@ -49,25 +54,42 @@ class Verbs:
         return self._verb("POST", path, cast_to, body, options, files, stream, stream_cls)
 
     def patch(
-        self, path: str, *, cast_to: Any, body: Any = None, files: Any = None, options: Optional[Mapping[str, Any]] = None
+        self,
+        path: str,
+        *,
+        cast_to: Any,
+        body: Any = None,
+        files: Any = None,
+        options: Optional[Mapping[str, Any]] = None,
     ) -> Any:
         """Any PATCH."""
         return self._verb("PATCH", path, cast_to, body, options, files, False, None)
 
     def put(
-        self, path: str, *, cast_to: Any, body: Any = None, files: Any = None, options: Optional[Mapping[str, Any]] = None
+        self,
+        path: str,
+        *,
+        cast_to: Any,
+        body: Any = None,
+        files: Any = None,
+        options: Optional[Mapping[str, Any]] = None,
     ) -> Any:
         """Any PUT."""
         return self._verb("PUT", path, cast_to, body, options, files, False, None)
 
-    def delete(
-        self, path: str, *, cast_to: Any, body: Any = None, options: Optional[Mapping[str, Any]] = None
-    ) -> Any:
+    def delete(self, path: str, *, cast_to: Any, body: Any = None, options: Optional[Mapping[str, Any]] = None) -> Any:
         """Any DELETE."""
         return self._verb("DELETE", path, cast_to, body, options, None, False, None)
 
     def get_api_list(
-        self, path: str, *, model: Any, page: Any = None, body: Any = None, options: Optional[Mapping[str, Any]] = None, method: str = "get"
+        self,
+        path: str,
+        *,
+        model: Any,
+        page: Any = None,
+        body: Any = None,
+        options: Optional[Mapping[str, Any]] = None,
+        method: str = "get",
     ) -> Any:
         """Any list that comes page by page."""
         request = self._request(method.upper(), path, body, options)

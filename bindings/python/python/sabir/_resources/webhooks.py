@@ -12,7 +12,9 @@ from typing import Any, Mapping, Optional, Union
 from .objects import ApiObject, kind
 
 
-def unwrap(api: Any, payload: Union[str, bytes], headers: Mapping[str, str], *, secret: Optional[str] = None) -> ApiObject:
+def unwrap(
+    api: Any, payload: Union[str, bytes], headers: Mapping[str, str], *, secret: Optional[str] = None
+) -> ApiObject:
     """The event of a webhook, whose signature is checked first."""
     verify_signature(api, payload, headers, secret=secret)
     event = json.loads(payload)

@@ -4,8 +4,7 @@ An answer lacks what has no value: reading such a member gives `None`, where a n
 is a mistake.
 """
 
-WORDS = frozenset(
-    """
+WORDS = frozenset("""
     accepted_at accepted_prediction_tokens access access_programs account_id account_name acknowledged_safety_checks
     acknowledgement_delay_ms action actions active active_seconds actor added_at agent agent_id agent_name
     allowed_callers allowed_client_events allowed_domains allowed_hosts allowed_ips allowed_server_events
@@ -106,14 +105,11 @@ WORDS = frozenset(
     vector_store_ids verbosity verification version violence voice wandb web_search webhook_endpoint_id widget word
     words workflow workflow_name working_directory workload_identity_pool_id workload_identity_project_number
     workload_identity_provider_id workspace_directory workspace_id x y
-    """.split()
-)
+    """.split())
 
 #: Members whose value is a map with names of the caller's.
-MAPS = frozenset(
-    """
+MAPS = frozenset("""
     attribute_matchers attributes created_by_user_obj datasource_item env headers jwks logit_bias metadata
     model_grader_token_usage_per_model otlp output_schema parameters request_metadata schema scores state_variables
     sub_rewards variables
-    """.split()
-)
+    """.split())

@@ -92,6 +92,8 @@ _SHARED = (
     "http_client",
 )
 
+_AZURES = ("api_version", "azure_endpoint", "azure_ad_token", "azure_ad_token_provider")
+
 #: What is seldom needed, and where it is.
 _LATER = {
     "AssistantEventHandler": "assistants",
@@ -109,7 +111,8 @@ def _client() -> OpenAI:
     global _made
     here = globals()
     is_azure = _is_azure()
-    names = (*_SHARED, "api_key", *(("api_version", "azure_endpoint", "azure_ad_token", "azure_ad_token_provider") if is_azure else ("admin_api_key",)))  # fmt: skip
+    own = _AZURES if is_azure else ("admin_api_key",)
+    names = (*_SHARED, "api_key", *own)
     options = {name: here[name] for name in names}
     state = (is_azure, *((id(value) if isinstance(value, dict) else value) for value in options.values()))
     if _made is None or _made[0] != state:

@@ -297,7 +297,9 @@ class BaseClient(Verbs, Surface):
         if callable(key):
             key = await runner.resolved(key())
             if not isinstance(key, str) or not key:
-                raise ValueError(f"Expected the `api_key` function to return a non-empty string but it returned {key!r}")
+                raise ValueError(
+                    f"Expected the `api_key` function to return a non-empty string but it returned {key!r}"
+                )
         return {"Authorization": f"Bearer {key}"} if key else {}
 
     # Resources.
@@ -353,5 +355,3 @@ class AsyncOpenAI(BaseClient):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-

@@ -199,5 +199,3 @@ def of_stream(data: Any, request: Request, url: str) -> APIError:
     message = told.get("message") if isinstance(told, dict) else None
     usual = "An error occurred during streaming"
     return APIError(message if isinstance(message, str) and message else usual, Sent(request.verb, url), body=told)
-
-

@@ -242,7 +242,9 @@ def _roots(verify: Any) -> Union[bytes, None]:
     if verify is True or verify is None:
         return None
     if verify is False:
-        raise ValueError("verify: certificates are always checked; give the file of those to trust beside the usual ones")
+        raise ValueError(
+            "verify: certificates are always checked; give the file of those to trust beside the usual ones"
+        )
     if isinstance(verify, str):
         with open(verify, "rb") as file:
             return file.read()
