@@ -72,6 +72,16 @@ circuit_breaker.enabled = false
 {model("hasty", more="timeouts = { non_streaming.total_ms = 300, streaming.ttft_ms = 300, streaming.idle_ms = 300 }")}
 {model('"org/llama:70b"')}
 
+# Under a name that nobody else calls: its first call finds no connection that is open already.
+[models.lonely]
+routing = ["mock"]
+
+[models.lonely.providers.mock]
+type = "openai"
+model_name = "mock-model"
+api_base = "{upstream.replace("127.0.0.1", "localhost")}/v1"
+api_key_location = "env::MOCK_KEY"
+
 [models.native]
 routing = ["mock"]
 

@@ -89,7 +89,7 @@ def test_an_answer_that_is_no_json(client, upstream):
 def test_a_provider_that_breaks_off(client, upstream, raw):
     upstream.raw(*raw)
     with pytest.raises(openai.InternalServerError) as caught:
-        client.chat.completions.create(model="gpt", messages=HI)
+        client.chat.completions.create(model="lonely", messages=HI)
     assert caught.value.status_code == 502
     assert caught.value.code == "upstream_error"
 
