@@ -13,7 +13,7 @@ use http::HeaderMap;
 use sabir_providers::{HttpResponse, Target};
 use sabir_types::{Error, ErrorKind, Map, Operation, Protocol, Request, Result, Secret, Value};
 
-use crate::{attempt, engine::Engine, hide::Hide, key, plan::Endpoint};
+use crate::{engine::Engine, hide::Hide, key, outgoing, plan::Endpoint};
 
 /// How long a provider may take to count.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -103,7 +103,7 @@ async fn ask(
         _ => return Ok(None),
     };
     let Some(mut request) = provider.count_tokens(&body, &to)? else { return Ok(None) };
-    attempt::forward(&wanted.headers, request.headers_mut());
+    outgoing::forward(&wanted.headers, request.headers_mut());
     provider.sign(&mut request, &to)?;
     let mut inbound = engine.transport().send(request, endpoint.timeouts.connect.unwrap_or(PATIENCE)).await?;
     let hide = Hide::new(to.key);

@@ -18,6 +18,7 @@ mod free_text;
 mod hide;
 pub mod history;
 mod key;
+mod outgoing;
 mod patch;
 mod pipeline;
 pub mod plan;

@@ -14,12 +14,13 @@ use sabir_store::Status;
 use sabir_types::{Error, ErrorKind, Result};
 
 use crate::{
-    attempt::{self, Got, Late, Limits, Prepared},
+    attempt::{self, Got, Late, Limits},
     backoff,
     cache::Slot,
     call::{Answer, Call, Content, Facts, Failure, Summary},
     config::{Config, Durability},
     engine::Engine,
+    outgoing::Prepared,
     plan::{Endpoint, Model},
     record::{Outcome, Recorder},
     sharing,

@@ -9,11 +9,11 @@ use sabir_store::{ModelCallRow, Status};
 use sabir_types::{Error, Operation, Response, Result, new_id};
 
 use crate::{
-    attempt::Prepared,
     cache::{self, Beginning, Flight, Kept, KeptAnswer},
     call::{Answer, CacheOptions, Call, Content, Facts, Failure, Frame, FrameStream, Summary},
     config::Config,
     engine::Engine,
+    outgoing::Prepared,
     pipeline,
     plan::Model,
     record::{Outcome, Recorder},

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use http::{HeaderMap, HeaderName, header};
 
-use crate::attempt;
+use crate::outgoing;
 
 /// What concerns one connection only (RFC 9110, 7.6.1, and what is older than that).
 const HOP: [&str; 9] = [
@@ -65,7 +65,7 @@ pub(super) fn request(from: &HeaderMap, to: &mut HeaderMap) {
             to.append(name.clone(), value.clone());
         }
     }
-    attempt::forward(&special, to);
+    outgoing::forward(&special, to);
 }
 
 /// Takes out of an answer's headers what is not for the caller.

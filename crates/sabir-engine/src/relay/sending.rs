@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use super::keep::Keep;
 use crate::{
-    attempt,
+    outgoing,
     transport::{Outgoing, Pieces},
 };
 
@@ -87,7 +87,7 @@ impl RelayBody {
     /// Puts a model's name where another stands, or before all members.
     pub(super) fn rename(&mut self, span: Option<Range<usize>>, model: &str) {
         let before = self.beginning.len();
-        self.beginning = attempt::rename(&self.beginning, span, model);
+        self.beginning = outgoing::rename(&self.beginning, span, model);
         self.length = self.length.map(|length| (length + self.beginning.len() as u64).saturating_sub(before as u64));
     }
 
