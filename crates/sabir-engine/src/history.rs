@@ -4,19 +4,32 @@
 //! travelled is derived here, by the readers that the doors and the providers use.
 
 use sabir_store::{ModelCallRow, Record};
-use sabir_types::{Accumulator, Error, Event, Operation, Protocol, Request, Response, Result};
+use sabir_types::{Accumulator, Error, Event, Map, Operation, Protocol, Request, Response, Result, Value};
 use sabir_wire::{anthropic, bedrock, gemini, openai, rerank, responses, tensorzero};
 
 use crate::free_text;
 
-/// What was asked.
+/// What was asked, as it came. A body that went through untouched stands with the model call.
+pub fn body(record: &Record) -> Result<&[u8]> {
+    let row = &record.inference;
+    match (&row.input, record.calls.first()) {
+        (Some(body), _) => Ok(body),
+        (None, Some(call)) => Ok(&call.raw_request),
+        (None, None) => Err(Error::internal(format!("inference {} holds no input", row.id))),
+    }
+}
+
+/// The members of what was asked.
+pub fn members(record: &Record) -> Result<Map<String, Value>> {
+    serde_json::from_slice(body(record)?).map_err(|e| {
+        Error::internal(format!("the input of inference {} cannot be read", record.inference.id)).with_source(e)
+    })
+}
+
+/// What was asked, read.
 pub fn input(record: &Record) -> Result<Request> {
     let row = &record.inference;
-    let body = match (&row.input, record.calls.first()) {
-        (Some(body), _) => body,
-        (None, Some(call)) => &call.raw_request,
-        (None, None) => return Err(Error::internal(format!("inference {} holds no input", row.id))),
-    };
+    let body = body(record)?;
     match (row.door, row.operation) {
         (Protocol::OpenAi, Operation::Chat) => openai::parse::chat(body),
         (Protocol::OpenAi | Protocol::TensorZero, Operation::Embed) => openai::embed::parse(body),

@@ -60,7 +60,7 @@ pub(super) async fn follow(app: &App, body: &[u8], caller: Option<&str>) -> Resu
         return Err(Error::bad_request(message).with_param(*name));
     }
     let record = find(app, id, caller).await?.ok_or_else(|| unknown(&previous))?;
-    let before = request(&record)?;
+    let before = history::members(&record)?;
     if before.get("thread").is_none_or(Value::is_null) {
         return Err(unknown(&previous));
     }
@@ -119,14 +119,6 @@ async fn find(app: &App, id: Uuid, caller: Option<&str>) -> Result<Option<Record
             && row.status == Status::Ok
             && (caller.is_none() || row.caller.as_deref() == caller)
     }))
-}
-
-fn request(record: &Record) -> Result<Map<String, Value>> {
-    let row = &record.inference;
-    let body = row.input.as_ref().or_else(|| record.calls.first().map(|call| &call.raw_request));
-    let body = body.ok_or_else(|| Error::internal(format!("inference {} holds no input", row.id)))?;
-    serde_json::from_slice(body)
-        .map_err(|e| Error::internal(format!("inference {} cannot be read", row.id)).with_source(e))
 }
 
 fn turns(messages: Option<&Value>) -> Vec<Value> {

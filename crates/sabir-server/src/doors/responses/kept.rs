@@ -5,7 +5,7 @@
 
 use sabir_engine::{history, tasks::stored};
 use sabir_store::{InferenceQuery, Record, Status, state::TaskRow};
-use sabir_types::{Error, ErrorKind, Map, Operation, Protocol, Response as Neutral, Result, Uuid, Value};
+use sabir_types::{Error, ErrorKind, Operation, Protocol, Response as Neutral, Result, Uuid, Value};
 use sabir_wire::{
     responses::render::{self, Frame},
     sse::{SseDecoder, SseEvent},
@@ -48,7 +48,7 @@ pub(super) async fn find(app: &App, name: &str, caller: Option<&str>) -> Result<
             row.door == Protocol::Responses
                 && row.operation == Operation::Chat
                 && (caller.is_none() || row.caller.as_deref() == caller)
-                && request(record)?.get("store") != Some(&Value::Bool(false))
+                && history::members(record)?.get("store") != Some(&Value::Bool(false))
         }
         Kept::Task(task) => caller.is_none() || task.caller.as_deref() == caller,
     };
@@ -104,7 +104,7 @@ impl Kept {
     /// What was asked, as items.
     pub(super) fn input(&self) -> Result<Vec<Value>> {
         let mut request = match self {
-            Self::Row(record) => request(record)?,
+            Self::Row(record) => history::members(record)?,
             Self::Task(task) => background::request(task)?,
         };
         Ok(items(request.shift_remove("input").unwrap_or_default()))
@@ -133,14 +133,6 @@ impl Kept {
             }
         }
     }
-}
-
-/// The request's members.
-fn request(record: &Record) -> Result<Map<String, Value>> {
-    let row = &record.inference;
-    let body = row.input.as_ref().or_else(|| record.calls.first().map(|call| &call.raw_request));
-    let body = body.ok_or_else(|| Error::internal(format!("inference {} holds no input", row.id)))?;
-    serde_json::from_slice(body).map_err(|e| unreadable(record, e))
 }
 
 /// An `input` as items.
@@ -219,7 +211,7 @@ fn frame(record: &Record) -> Result<Frame> {
         created: i64::try_from(seconds).unwrap_or_default(),
         model: row.model.clone(),
         maker: record.calls.last().map(|call| call.provider_type.to_owned()),
-        echo: render::echo(&request(record)?),
+        echo: render::echo(&history::members(record)?),
     })
 }
 
