@@ -71,7 +71,9 @@ pub fn output(record: &Record) -> Result<Option<Response>> {
         Operation::Embed => vectors(record, call),
         Operation::Chat => {
             let mut answer = if row.stream { streamed(record, call) } else { whole(record, call) }?;
-            if let (Some(answer), Some(provider)) = (&mut answer, sabir_providers::find(call.provider_type)) {
+            // Reading what was asked is only worth it where a tool may have been wrapped.
+            let wrapping = sabir_providers::find(call.provider_type).filter(|it| !it.spec().can.custom_tools);
+            if let (Some(answer), Some(provider)) = (&mut answer, wrapping) {
                 let names = input(record).map(|asked| free_text::wrapped(&asked, provider.spec())).unwrap_or_default();
                 free_text::unwrap(&names, answer);
             }
