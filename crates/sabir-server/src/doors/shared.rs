@@ -154,6 +154,12 @@ pub fn verbatim(error: &Error, protocol: Option<Protocol>, door: Protocol) -> Op
     is_own.then(|| json_response(status, Body::from(upstream.body.clone()), None))
 }
 
+/// The id that a name of ours holds after its prefix. Those of providers have another length.
+pub fn own_id(name: &str, prefix: &str) -> Option<Uuid> {
+    let hex = name.strip_prefix(prefix).filter(|hex| hex.len() == 32)?;
+    Uuid::try_parse(hex).ok()
+}
+
 /// A value of a query string, decoded; the first one counts.
 pub fn query(text: &str, name: &str) -> Option<String> {
     text.split('&').find_map(|pair| {

@@ -44,8 +44,7 @@ fn name(id: Uuid) -> String {
 }
 
 fn id(name: &str) -> Option<Uuid> {
-    let hex = name.strip_prefix("msgbatch_").filter(|hex| hex.len() == 32)?;
-    Uuid::try_parse(hex).ok()
+    crate::doors::shared::own_id(name, "msgbatch_")
 }
 
 fn wrong(path: &str, what: &str) -> Error {

@@ -35,8 +35,7 @@ pub(super) fn name(id: Uuid) -> String {
 
 /// The inference that an id of ours stands for.
 fn id(name: &str) -> Option<Uuid> {
-    let hex = name.strip_prefix("msg_").filter(|hex| hex.len() == 32)?;
-    Uuid::try_parse(hex).ok()
+    crate::doors::shared::own_id(name, "msg_")
 }
 
 /// The complete request, if the body goes on with a conversation that is kept here.

@@ -43,8 +43,7 @@ fn name(id: Uuid) -> String {
 }
 
 fn id(name: &str) -> Option<Uuid> {
-    let hex = name.strip_prefix("batch_").filter(|hex| hex.len() == 32)?;
-    Uuid::try_parse(hex).ok()
+    crate::doors::shared::own_id(name, "batch_")
 }
 
 pub(super) async fn create(State(app): State<App>, request: Request<Body>) -> Response {

@@ -48,8 +48,7 @@ pub(super) fn name(id: Uuid) -> String {
 
 /// The file of ours that a name stands for.
 pub(super) fn id(name: &str) -> Option<Uuid> {
-    let hex = name.strip_prefix("file-").filter(|hex| hex.len() == 32)?;
-    Uuid::try_parse(hex).ok()
+    crate::doors::shared::own_id(name, "file-")
 }
 
 /// A file, by its name.

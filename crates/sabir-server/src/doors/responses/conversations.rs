@@ -31,8 +31,7 @@ fn name(id: Uuid) -> String {
 
 /// The conversation of ours that a name stands for.
 pub(super) fn id(name: &str) -> Option<Uuid> {
-    let hex = name.strip_prefix("conv_").filter(|hex| hex.len() == 32)?;
-    Uuid::try_parse(hex).ok()
+    crate::doors::shared::own_id(name, "conv_")
 }
 
 /// A conversation, by its name.

@@ -25,8 +25,7 @@ pub(super) fn name(id: Uuid) -> String {
 
 /// The inference that an id of ours stands for. Those of providers are longer.
 pub(super) fn id(name: &str) -> Option<Uuid> {
-    let hex = name.strip_prefix("resp_").filter(|hex| hex.len() == 32)?;
-    Uuid::try_parse(hex).ok()
+    crate::doors::shared::own_id(name, "resp_")
 }
 
 /// An answer that is kept.
